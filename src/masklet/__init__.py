@@ -1,0 +1,1 @@
+"""masklet: promptable segmentation in images and videos."""

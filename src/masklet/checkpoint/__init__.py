@@ -1,0 +1,1 @@
+"""Reading, writing, recognising, converting and downloading weights."""

@@ -1,0 +1,1 @@
+"""Images in, overlays and files out."""

@@ -1,0 +1,1 @@
+"""Pure functions on masks, boxes, run lengths and coordinates."""

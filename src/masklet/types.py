@@ -1,0 +1,134 @@
+"""The values that pass between masklet's parts: small, frozen, typed.
+
+Letters in shapes: B batch, O objects, N points or tokens, C channels, H W rows and columns, M masks, T frames.
+Coordinates are (x, y) in pixels with the origin at the top left corner of the image; "image pixels" are those of the
+picture as it was given, "model pixels" those of the square of side `image_size` that the model sees.
+"""
+
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+class PointLabel(IntEnum):
+    """What a point says. Boxes enter the model as their two corners."""
+
+    PADDING = -1
+    NEGATIVE = 0
+    POSITIVE = 1
+    BOX_TOP_LEFT = 2
+    BOX_BOTTOM_RIGHT = 3
+
+
+@dataclass(frozen=True)
+class Points:
+    """Points of B prompts, each with N points.
+
+    coords: (x, y) in model pixels, float32. labels: values of `PointLabel`.
+    """
+
+    coords: Float[Tensor, "B N 2"]
+    labels: Int[Tensor, "B N"]
+
+
+@dataclass(frozen=True)
+class PromptEmbeddings:
+    """Encoded prompts: `sparse` tokens of points and boxes, `dense` maps of mask prompts."""
+
+    sparse: Float[Tensor, "B N C"]
+    dense: Float[Tensor, "B C H W"]
+
+
+@dataclass(frozen=True)
+class ImageFeatures:
+    """An image, encoded once, ready for any number of prompts. Can be saved and reused.
+
+    stride16: the image embedding, before anything is added to it for memory. stride8 and stride4: finer maps, already
+    projected to the mask decoder's widths. image_sizes: (height, width) in pixels of each image of the batch.
+    """
+
+    stride16: Float[Tensor, "B C H W"]
+    stride8: Float[Tensor, "B C2 H2 W2"]
+    stride4: Float[Tensor, "B C4 H4 W4"]
+    image_sizes: tuple[tuple[int, int], ...]
+
+    def __len__(self) -> int:
+        return self.stride16.shape[0]
+
+    def __getitem__(self, index: int) -> "ImageFeatures":
+        """One image of the batch, as a batch of one."""
+        index = range(len(self))[index]
+        part = slice(index, index + 1)
+        return ImageFeatures(self.stride16[part], self.stride8[part], self.stride4[part], self.image_sizes[part])
+
+    def repeat(self, times: int) -> "ImageFeatures":
+        """A single image's features seen as a batch of `times`, without copying."""
+
+        def wide(x: Tensor) -> Tensor:
+            return x.expand(times, -1, -1, -1)
+
+        return ImageFeatures(wide(self.stride16), wide(self.stride8), wide(self.stride4), self.image_sizes * times)
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "ImageFeatures":
+        """Copy to a device, to a dtype, or both."""
+        return replace(
+            self,
+            stride16=self.stride16.to(device=device, dtype=dtype),
+            stride8=self.stride8.to(device=device, dtype=dtype),
+            stride4=self.stride4.to(device=device, dtype=dtype),
+        )
+
+
+@dataclass(frozen=True)
+class DecodedMasks:
+    """All that the mask decoder says of B prompts; candidate 0 is the single-mask output, the others the multimasks.
+
+    logits: low-res mask logits (stride 4). iou_scores: predicted IoU in [0, 1] of each candidate. tokens: output token
+    of each candidate, from which the object pointer is made. object_score: logit that the object is in the image.
+    """
+
+    logits: Float[Tensor, "B M H W"]
+    iou_scores: Float[Tensor, "B M"]
+    tokens: Float[Tensor, "B M C"]
+    object_score: Float[Tensor, "B 1"]
+
+
+@dataclass(frozen=True)
+class FrameMemory:
+    """What one frame leaves for later ones, for B objects. `features` and `position` are attention-ready tokens.
+
+    features: memory features of the frame's H*W positions, row by row. position: their position encoding, without the
+    temporal part, which depends on who asks. pointer: object pointer.
+    """
+
+    features: Float[Tensor, "B N C"]
+    position: Float[Tensor, "1 N C"]
+    pointer: Float[Tensor, "B C2"]
+
+
+@dataclass(frozen=True)
+class MaskPrediction:
+    """Answer to P prompts on one image, M masks each; a single prompt has no leading axis P.
+
+    masks: boolean, at the image's size; None where only logits were asked for. scores: predicted IoU in [0, 1].
+    low_res_logits: at a quarter of the model's side, to be given back as a mask prompt. logits: mask logits at the
+    image's size, only on request. object_score: logit that there is an object, one a prompt.
+    """
+
+    masks: np.ndarray
+    scores: np.ndarray
+    low_res_logits: np.ndarray
+    object_score: np.ndarray
+    logits: np.ndarray | None = None
+
+    @property
+    def best(self) -> np.ndarray:
+        """The mask of highest predicted IoU for each prompt: (H, W), or (P, H, W) for several prompts."""
+        choice = self.scores.argmax(-1)
+        if self.scores.ndim == 1:
+            return self.masks[choice]
+        return self.masks[np.arange(len(choice)), choice]
