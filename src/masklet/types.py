@@ -111,6 +111,15 @@ class FrameMemory:
 
 
 @dataclass(frozen=True)
+class MemoryTokens:
+    """Memories as memory attention takes them: whole spatial maps, then the tokens of object pointers."""
+
+    tokens: Float[Tensor, "B L C"]
+    position: Float[Tensor, "B L C"]
+    num_pointer_tokens: int
+
+
+@dataclass(frozen=True)
 class MaskPrediction:
     """Answer to P prompts on one image, M masks each; a single prompt has no leading axis P.
 

@@ -1,0 +1,71 @@
+"""The mask decoder: from an image embedding and encoded prompts to candidate masks and their scores.
+
+One candidate is meant for prompts that are clear, three for prompts that may mean a whole, a part or a subpart; all
+are always computed, and which to use is the caller's policy (`masklet.ops.multimask`).
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from masklet.config import ModelConfig
+from masklet.model.layers import LayerNorm2d, Mlp
+from masklet.model.two_way import TwoWayTransformer
+from masklet.types import DecodedMasks, PromptEmbeddings
+
+
+class MaskDecoder(nn.Module):
+    """Decodes masks at stride 4, with high-resolution features of the image, an IoU score each, and an object score."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        dim = config.dim
+        num_masks = 1 + config.decoder.num_multimasks
+        self.object_token = nn.Parameter(torch.randn(1, dim))
+        self.iou_token = nn.Parameter(torch.randn(1, dim))
+        self.mask_tokens = nn.Parameter(torch.randn(num_masks, dim))
+        self.transformer = TwoWayTransformer(dim, config.decoder)
+        self.upscale1 = nn.ConvTranspose2d(dim, dim // 4, 2, stride=2)
+        self.upscale_norm = LayerNorm2d(dim // 4)
+        self.upscale2 = nn.ConvTranspose2d(dim // 4, dim // 8, 2, stride=2)
+        self.stride4_projection = nn.Conv2d(dim, dim // 8, 1)
+        self.stride8_projection = nn.Conv2d(dim, dim // 4, 1)
+        self.hypernetworks = nn.ModuleList(Mlp(dim, dim, dim, dim // 8) for _ in range(num_masks))
+        self.iou_head = Mlp(dim, dim, dim, num_masks)
+        self.object_head = Mlp(dim, dim, dim, 1)
+
+    def forward(
+        self,
+        embedding: Float[Tensor, "B C H W"],
+        stride8: Float[Tensor, "B C8 H8 W8"],
+        stride4: Float[Tensor, "B C4 H4 W4"],
+        prompts: PromptEmbeddings,
+        grid_position: Float[Tensor, "1 L C"],
+    ) -> DecodedMasks:
+        """`stride8` and `stride4` are already projected (see `project_high_res`)."""
+        batch, (height, width) = len(prompts.sparse), embedding.shape[2:]
+        outputs = torch.cat((self.object_token, self.iou_token, self.mask_tokens))
+        tokens = torch.cat((outputs.expand(batch, -1, -1), prompts.sparse), dim=1)
+        image = (embedding + prompts.dense).flatten(2).transpose(1, 2)
+        tokens, image = self.transformer(tokens, image, grid_position)
+
+        mask_tokens = tokens[:, 2 : len(outputs)]
+        upscaled = self._upscale(image.transpose(1, 2).unflatten(2, (height, width)), stride8, stride4)
+        weights = torch.stack([mlp(mask_tokens[:, i]) for i, mlp in enumerate(self.hypernetworks)], dim=1)
+        return DecodedMasks(
+            logits=(weights @ upscaled.flatten(2)).unflatten(2, upscaled.shape[2:]),
+            iou_scores=self.iou_head(tokens[:, 1]).sigmoid(),
+            tokens=mask_tokens,
+            object_score=self.object_head(tokens[:, 0]),
+        )
+
+    def project_high_res(
+        self, stride4: Float[Tensor, "B C H W"], stride8: Float[Tensor, "B C H2 W2"]
+    ) -> tuple[Float[Tensor, "B C4 H W"], Float[Tensor, "B C8 H2 W2"]]:
+        """The neck's two finer maps, projected to the widths at which they are added; once an image."""
+        return self.stride4_projection(stride4), self.stride8_projection(stride8)
+
+    def _upscale(self, image: Tensor, stride8: Tensor, stride4: Tensor) -> Tensor:
+        x = F.gelu(self.upscale_norm(self.upscale1(image) + stride8))
+        return F.gelu(self.upscale2(x) + stride4)

@@ -1,0 +1,105 @@
+"""Memory attention: the current frame's embedding looks at what earlier frames left.
+
+Self-attention and cross-attention have one head and axial RoPE, in real numbers. Spatial memories are maps of the
+image embedding's size, so every one of them is rotated by the same table; object pointers, at the end, are not.
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from masklet.config import ModelConfig
+from masklet.model.position import rope_table, rotate, sine_map
+
+INPUT_POSITION_WEIGHT = 0.1
+
+
+class RopeAttention(nn.Module):
+    """One-head attention with rotated queries and keys; the last `num_unrotated` keys are left as they are."""
+
+    def __init__(self, dim: int, key_dim: int) -> None:
+        super().__init__()
+        self.q_projection = nn.Linear(dim, dim)
+        self.k_projection = nn.Linear(key_dim, dim)
+        self.v_projection = nn.Linear(key_dim, dim)
+        self.out_projection = nn.Linear(dim, dim)
+
+    def forward(
+        self,
+        q: Float[Tensor, "B N C"],
+        k: Float[Tensor, "B L D"],
+        v: Float[Tensor, "B L D"],
+        rope: tuple[Tensor, Tensor],
+        num_unrotated: int = 0,
+    ) -> Float[Tensor, "B N C"]:
+        q, k, v = (x[:, None] for x in (self.q_projection(q), self.k_projection(k), self.v_projection(v)))
+        num_maps = (k.shape[2] - num_unrotated) // q.shape[2]
+        if num_maps:
+            table = tuple(x.repeat(num_maps, 1) for x in rope)
+            spatial, rest = k.split((num_maps * q.shape[2], num_unrotated), dim=2)
+            k = torch.cat((rotate(spatial, *table), rest), dim=2)
+        out = F.scaled_dot_product_attention(rotate(q, *rope), k, v)
+        return self.out_projection(out[:, 0])
+
+
+class MemoryAttentionLayer(nn.Module):
+    """Self-attention, attention to memory, MLP; each after a norm and with a residual."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        dim, mlp_dim = config.dim, config.memory.attention_mlp_dim
+        self.norm1 = nn.LayerNorm(dim)
+        self.self_attention = RopeAttention(dim, dim)
+        self.norm2 = nn.LayerNorm(dim)
+        self.cross_attention = RopeAttention(dim, config.memory.dim)
+        self.norm3 = nn.LayerNorm(dim)
+        self.linear1 = nn.Linear(dim, mlp_dim)
+        self.linear2 = nn.Linear(mlp_dim, dim)
+
+    def forward(
+        self,
+        x: Float[Tensor, "B N C"],
+        memory: Float[Tensor, "B L D"],
+        memory_position: Float[Tensor, "B L D"],
+        rope: tuple[Tensor, Tensor],
+        num_pointer_tokens: int,
+    ) -> Float[Tensor, "B N C"]:
+        y = self.norm1(x)
+        x = x + self.self_attention(y, y, y, rope)
+        y = self.norm2(x)
+        x = x + self.cross_attention(y, memory + memory_position, memory, rope, num_pointer_tokens)
+        return x + self.linear2(F.relu(self.linear1(self.norm3(x))))
+
+
+class MemoryAttention(nn.Module):
+    """Conditions an image embedding on memory."""
+
+    position: Tensor
+    rope_cos: Tensor
+    rope_sin: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        side = config.embedding_side
+        self.layers = nn.ModuleList(MemoryAttentionLayer(config) for _ in range(config.memory.attention_layers))
+        self.norm = nn.LayerNorm(config.dim)
+        cos, sin = rope_table(side, config.dim)
+        self.register_buffer("rope_cos", cos, persistent=False)
+        self.register_buffer("rope_sin", sin, persistent=False)
+        position = sine_map(side, side, config.dim).flatten(1).T[None] * INPUT_POSITION_WEIGHT
+        self.register_buffer("position", position, persistent=False)
+
+    def forward(
+        self,
+        embedding: Float[Tensor, "B C H W"],
+        memory: Float[Tensor, "B L D"],
+        memory_position: Float[Tensor, "B L D"],
+        num_pointer_tokens: int,
+    ) -> Float[Tensor, "B C H W"]:
+        """`memory` holds whole maps of H*W tokens each, then `num_pointer_tokens` tokens of object pointers."""
+        x = embedding.flatten(2).transpose(1, 2)
+        x = x + self.position.to(x.dtype)
+        for layer in self.layers:
+            x = layer(x, memory, memory_position, (self.rope_cos, self.rope_sin), num_pointer_tokens)
+        return self.norm(x).transpose(1, 2).unflatten(2, embedding.shape[2:])
