@@ -1,0 +1,160 @@
+"""The training loop: warm-up, a constant rate, a linear descent to zero; resumable, with averaged weights to ship.
+
+The constant middle makes rounds cheap: a run can go on from its state for as long as it pays, and any time it is given
+a descent (`decay_steps`) from there. Everything that the next step depends on is in the state file, which is replaced
+atomically.
+"""
+
+import copy
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import torch
+
+from masklet.model import Sam2
+from masklet.training.losses import Losses, LossWeights
+from masklet.training.step import PromptConfig, PromptedBatch, image_step
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitConfig:
+    """Optimiser and schedule."""
+
+    steps: int
+    learning_rate: float = 1e-3
+    warmup_steps: int = 200
+    decay_steps: int = 0
+    """The last steps of `steps`, during which the learning rate falls to zero."""
+    weight_decay: float = 0.05
+    betas: tuple[float, float] = (0.9, 0.98)
+    clip_norm: float = 1.0
+    average_decay: float = 0.998
+    """Of the exponential moving average of the weights."""
+    log_every: int = 50
+    save_every: int = 500
+    seed: int = 0
+
+    def rate(self, step: int) -> float:
+        """Learning rate of a step, counted from 0."""
+        warm = min(1.0, (step + 1) / max(1, self.warmup_steps))
+        left = min(1.0, (self.steps - step) / self.decay_steps) if self.decay_steps else 1.0
+        return self.learning_rate * warm * left
+
+
+class Fit:
+    """A training run in a folder: `state.pt` to go on from, `log.jsonl` to look at."""
+
+    def __init__(
+        self,
+        model: Sam2,
+        config: FitConfig,
+        folder: Path,
+        prompts: PromptConfig | None = None,
+        weights: LossWeights | None = None,
+    ) -> None:
+        self.model = model.train()
+        self.config = config
+        self.folder = folder
+        self.prompts = prompts or PromptConfig()
+        self.weights = weights or LossWeights()
+        self.average = copy.deepcopy(model).eval().requires_grad_(False)
+        self.generator = torch.Generator().manual_seed(config.seed)
+        self.step = 0
+        self.optimizer = torch.optim.AdamW(_groups(model, config.weight_decay), config.learning_rate, config.betas)
+        folder.mkdir(parents=True, exist_ok=True)
+        if self.state_file.exists():
+            self._resume()
+
+    @property
+    def state_file(self) -> Path:
+        """Where the run's state is kept."""
+        return self.folder / "state.pt"
+
+    def run(self, batches: Iterator[PromptedBatch], on_save: Callable[[Sam2], None] | None = None) -> Sam2:
+        """Train to `config.steps` and give back the averaged model. `on_save` is called with it at every save."""
+        reports: list[dict[str, float]] = []
+        started = time.monotonic()
+        while self.step < self.config.steps:
+            reports.append(self._train_step(next(batches)))
+            if self.step % self.config.log_every == 0:
+                self._log(reports, time.monotonic() - started)
+                reports, started = [], time.monotonic()
+            if self.step % self.config.save_every == 0 or self.step == self.config.steps:
+                self.save()
+                if on_save:
+                    on_save(self.average)
+        return self.average
+
+    def _train_step(self, batch: PromptedBatch) -> dict[str, float]:
+        rate = self.config.rate(self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad(set_to_none=True)
+        losses = image_step(self.model, batch, self.prompts, self.weights, self.generator)
+        total = torch.stack([loss.total for loss in losses]).sum()
+        if not total.isfinite():
+            raise FloatingPointError(f"the loss is {total.item()} at step {self.step}; lower learning_rate ({rate:g})")
+        total.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+        self.optimizer.step()
+        self.step += 1
+        self._average()
+        return {"rate": rate, "gradient": norm.item(), **_report(losses)}
+
+    def _average(self) -> None:
+        # Early on the average would remember random weights: let it forget faster.
+        decay = min(self.config.average_decay, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            ours = list(self.average.parameters())
+            torch._foreach_lerp_(ours, list(self.model.parameters()), 1 - decay)
+
+    def _log(self, reports: list[dict[str, float]], seconds: float) -> None:
+        names = sorted({name for report in reports for name in report})
+        means: dict[str, float] = {"step": self.step, "seconds": round(seconds, 1)}
+        for name in names:
+            values = [report[name] for report in reports if name in report]
+            means[name] = round(sum(values) / len(values), 5)
+        line = json.dumps(means)
+        with (self.folder / "log.jsonl").open("a") as log:
+            log.write(line + "\n")
+        print(line, flush=True)
+
+    def save(self) -> None:
+        """Write the state, whole or not at all."""
+        state = {
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+            "step": self.step,
+        }
+        temporary = self.state_file.with_suffix(".tmp")
+        torch.save(state, temporary)
+        temporary.replace(self.state_file)
+
+    def _resume(self) -> None:
+        state = torch.load(self.state_file, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.generator.set_state(state["generator"])
+        self.step = state["step"]
+
+
+def _groups(model: Sam2, weight_decay: float) -> list[dict[str, object]]:
+    """Matrices decay; biases, norms and free vectors do not."""
+    decayed = [p for p in model.parameters() if p.ndim > 1 and min(p.shape) > 1]
+    kept = {id(p) for p in decayed}
+    rest = [p for p in model.parameters() if id(p) not in kept]
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
+
+
+def _report(losses: list[Losses]) -> dict[str, float]:
+    first, last = losses[0], losses[-1]
+    report = {f.name: getattr(first, f.name).item() for f in fields(Losses)}
+    if len(losses) > 1:
+        report["corrected_iou"] = last.true_iou.item()
+    return report
