@@ -1,8 +1,8 @@
 """Run-length encoding of masks as COCO has it.
 
 A mask is read column by column; runs of outside and inside alternate, outside first. `counts` is pycocotools' compact
-string of the run lengths. It is read here, not by pycocotools, which trusts it (and warns under NumPy 2): a damaged string must raise an error,
-not read past the mask.
+string of the run lengths. It is read here, not by pycocotools, which trusts it (and warns under NumPy 2): a damaged
+string must raise an error, not read past the mask.
 """
 
 from collections.abc import Mapping
