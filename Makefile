@@ -1,0 +1,68 @@
+# Every target works on a machine with Python 3.10 or newer and make alone: it makes .venv, installs into it what the
+# target needs, and installs again only when pyproject.toml or constraints.txt have changed.
+#
+#   make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu    the CPU build of torch, a tenth of the download
+#   make test PIP_ARGS="--no-index --find-links wheels"           anything else that pip should know
+#   make test PYTEST_ARGS="-k rle -x"                             anything that pytest should know
+
+PYTHON ?= python3
+TORCH_INDEX ?=
+PIP_ARGS ?=
+PYTEST_ARGS ?=
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP_INSTALL = $(PY) -m pip install --disable-pip-version-check --quiet --constraint constraints.txt \
+	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(PIP_ARGS)
+INPUTS := pyproject.toml constraints.txt
+
+.PHONY: help demo test slow gpu network check bench clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1@/' | column -t -s @ 2>/dev/null \
+		|| grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.installed-core ## segment a photograph by a click and a box, into out/
+	$(PY) examples/demo.py
+
+test: $(VENV)/.installed-test ## the tests that need neither a GPU, nor a network, nor patience
+	$(PY) -m pytest $(PYTEST_ARGS)
+
+slow gpu network: $(VENV)/.installed-test
+	$(PY) -m pytest -m $@ $(PYTEST_ARGS)
+slow: ## the tests that take long
+gpu: ## the tests that need a CUDA device
+network: ## the tests that need a connection
+
+check: $(VENV)/.installed-dev ## lint, format and types
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m basedpyright
+
+bench: $(VENV)/.installed-test ## measure speed beside a peer
+	@set -e; for script in benchmarks/bench_*.py; do echo "== $$script"; $(PY) $$script; done
+
+clean: ## remove .venv, out/ and caches
+	rm -rf $(VENV) out build dist .pytest_cache .ruff_cache .hypothesis
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { \
+		echo "masklet needs Python 3.10 or newer, but '$(PYTHON)' is" \
+			"$$($(PYTHON) --version 2>&1 || true); name another one: make PYTHON=python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+		echo "'$(PYTHON)' has no venv module; install it first (on Debian and Ubuntu: apt install python3-venv)" >&2; \
+		exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed-core: $(INPUTS) | $(PY)
+	$(PIP_INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.installed-test: $(INPUTS) | $(PY)
+	$(PIP_INSTALL) --editable '.[test]'
+	@touch $@
+
+$(VENV)/.installed-dev: $(INPUTS) | $(PY)
+	$(PIP_INSTALL) --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,76 @@
+"""What all tests share: shapes checked at run time, the optional folder of reference data, and stand-in checkpoints."""
+
+import importlib.util
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import jaxtyping
+import numpy as np
+import pytest
+
+# Before masklet is imported for the first time, so that every annotated signature is checked under pytest.
+jaxtyping.install_import_hook(["masklet.model", "masklet.ops", "masklet.tracking"], "beartype.beartype")
+
+import torch  # noqa: E402
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SHARED = REPOSITORY.parent / "shared"
+
+torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of specification, goldens and real media beside the checkout; without it the test is skipped."""
+    if not (SHARED / "parity").is_dir():
+        pytest.skip("needs the folder of reference data beside the checkout (../shared), which is not there")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def standin(shared: Path) -> Iterator[Callable[..., Path]]:
+    """`standin(variant, salt=0, object_score_shift=0.0)`: a checkpoint in the official layout, made once a session.
+
+    Its weights are those that the goldens were made with. The files, which are large, go when the session ends.
+    """
+    maker = _load_module(shared / "parity" / "standin_weights.py")
+    with tempfile.TemporaryDirectory(prefix="masklet-standin-") as folder:
+
+        def make(variant: str, salt: int = 0, object_score_shift: float = 0.0) -> Path:
+            path = Path(folder) / f"{variant}-salt{salt}-shift{object_score_shift}.pt"
+            if not path.exists():
+                layout = json.loads((shared / "parity" / "layouts" / f"{variant}.json").read_text())
+                torch.save(maker.checkpoint(layout, salt, object_score_shift), path)
+            return path
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def goldens(shared: Path) -> Callable[..., dict[str, np.ndarray]]:
+    """`goldens("sam2.1_hiera_tiny", 256, kind="image", salt=0)`: the arrays of one file of golden outputs."""
+
+    def load(variant: str, image_size: int, kind: str = "image", salt: int = 0) -> dict[str, np.ndarray]:
+        with np.load(shared / "parity" / f"{variant}-{image_size}px-salt{salt}-{kind}.npz") as file:
+            return dict(file)
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def scenario(shared: Path) -> Any:
+    """The module with the calls that the goldens were made by."""
+    return _load_module(shared / "parity" / "scenario.py")
+
+
+def _load_module(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
