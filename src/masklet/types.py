@@ -11,6 +11,7 @@ from enum import IntEnum
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 
@@ -65,14 +66,6 @@ class ImageFeatures:
         part = slice(index, index + 1)
         return ImageFeatures(self.stride16[part], self.stride8[part], self.stride4[part], self.image_sizes[part])
 
-    def repeat(self, times: int) -> "ImageFeatures":
-        """A single image's features seen as a batch of `times`, without copying."""
-
-        def wide(x: Tensor) -> Tensor:
-            return x.expand(times, -1, -1, -1)
-
-        return ImageFeatures(wide(self.stride16), wide(self.stride8), wide(self.stride4), self.image_sizes * times)
-
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> "ImageFeatures":
         """Copy to a device, to a dtype, or both."""
         return replace(
@@ -117,6 +110,22 @@ class MemoryTokens:
     tokens: Float[Tensor, "B L C"]
     position: Float[Tensor, "B L C"]
     num_pointer_tokens: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompt:
+    """What a person says about one image: one prompt, or P of them, each asking for one object.
+
+    points: (N, 2) for one prompt, (P, N, 2) for several, or a list of P arrays whose N may differ; (x, y) in image
+    pixels. labels: `PointLabel` of each point, 1 in the object and 0 outside it. boxes: (4,) or (P, 4) as
+    (x0, y0, x1, y1) in image pixels. mask: a binary mask of the image's size, (H, W) or (P, H, W), or the low-res
+    logits of an earlier prediction, (1, h, w) or (P, 1, h, w). Any combination; each prompt takes its row of each.
+    """
+
+    points: ArrayLike | None = None
+    labels: ArrayLike | None = None
+    boxes: ArrayLike | None = None
+    mask: ArrayLike | Tensor | None = None
 
 
 @dataclass(frozen=True)

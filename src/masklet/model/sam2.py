@@ -111,7 +111,7 @@ class Sam2(nn.Module):
         """What to remember of a frame.
 
         embedding: `ImageFeatures.stride16`, not conditioned on memory. mask: in [0, 1], at model pixels (a probability,
-        or 0 and 1 where a person has drawn it). pointer: of `object_pointer`. present: whether the object is in the frame.
+        or 0 and 1 where a person has drawn it). pointer: of `object_pointer`. present: is the object in the frame?
         """
         features = self.memory_encoder(embedding, mask * MASK_SCALE + MASK_BIAS)
         tokens = features.flatten(2).transpose(1, 2)

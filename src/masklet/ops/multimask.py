@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from masklet.ops.masks import stability_score
+
 
 @dataclass(frozen=True, kw_only=True)
 class StabilityPolicy:
@@ -19,11 +21,7 @@ class StabilityPolicy:
     threshold: float = 0.98
 
 
-def mask_stability(logits: Float[Tensor, "*n H W"], delta: float) -> Float[Tensor, "*n"]:
-    """Area above `delta` over area above `-delta`: 1 for a mask whose border is sharp, and for an empty one."""
-    sure = (logits > delta).sum((-2, -1))
-    possible = (logits > -delta).sum((-2, -1))
-    return torch.where(possible > 0, sure / possible.clamp(min=1), 1.0)
+RELEASED_STABILITY = StabilityPolicy()
 
 
 def best_multimask(iou_scores: Float[Tensor, "B M"]) -> Int[Tensor, "B"]:
@@ -38,5 +36,5 @@ def single_mask(
     first = torch.zeros(len(logits), dtype=torch.long, device=logits.device)
     if policy is None:
         return first
-    stable = mask_stability(logits[:, 0].float(), policy.delta) >= policy.threshold
+    stable = stability_score(logits[:, 0], policy.delta, empty=1.0) >= policy.threshold
     return torch.where(stable, first, best_multimask(iou_scores))

@@ -65,9 +65,7 @@ def true_iou(logits: Float[Tensor, "*n H W"], target: Float[Tensor, "*n H W"]) -
     return intersection / union.clamp(min=1)
 
 
-def mask_losses(
-    decoded: DecodedMasks, target: Float[Tensor, "B H W"], multimask: bool, weights: LossWeights
-) -> Losses:
+def mask_losses(decoded: DecodedMasks, target: Float[Tensor, "B H W"], multimask: bool, weights: LossWeights) -> Losses:
     """Losses of one decoder pass. `multimask` teaches candidates 1.., as for ambiguous prompts; else candidate 0.
 
     target: coverage in [0, 1] at the logits' size. Where it is empty the object is absent, and only the object score
@@ -86,7 +84,5 @@ def mask_losses(
     focal, dice, best_iou = mean_of_best(focal), mean_of_best(dice), mean_of_best(iou)
     iou_error = ((predicted_iou - iou).abs().mean(1) * present).mean()
     object_error = F.binary_cross_entropy_with_logits(decoded.object_score[:, 0].float(), present)
-    total = (
-        weights.focal * focal + weights.dice * dice + weights.iou * iou_error + weights.object_score * object_error
-    )
+    total = weights.focal * focal + weights.dice * dice + weights.iou * iou_error + weights.object_score * object_error
     return Losses(total, *(x.detach() for x in (focal, dice, iou_error, object_error, best_iou)))

@@ -1,0 +1,190 @@
+"""Image prediction: encode a picture once, then ask for as many masks as you like.
+
+    predictor = ImagePredictor(load_model("nano"))
+    features = predictor.encode("truck.jpg")
+    result = predictor.predict(features, points=[(500, 375)], labels=[1])
+
+The predictor keeps no picture: features are a value, to be kept, saved and reused. Several prompts for one image run as
+one batch.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from masklet.io.images import ImageLike, preprocess, read_image
+from masklet.model import Sam2
+from masklet.ops.masks import clean_logits, resize_logits
+from masklet.ops.multimask import RELEASED_STABILITY, StabilityPolicy, single_mask
+from masklet.predictors.prompts import PromptGroup, parse_prompt
+from masklet.types import DecodedMasks, ImageFeatures, MaskPrediction, Prompt
+
+LOW_RES_LIMIT = 32.0
+"""Low-res logits are clamped to this range, as upstream gives them back."""
+
+MAX_TOKENS_PER_PASS = 64 * 64 * 32
+"""Prompts that go through the decoder at once are so many that their image tokens are no more: 32 at 1024 px."""
+
+
+class ImagePredictor:
+    """Masks for prompts on images.
+
+    mask_threshold: a pixel is inside where its logit exceeds it. max_hole_area, max_sprinkle_area: holes and specks of
+    at most so many low-res pixels (a sixteenth of the model's pixels) are filled and removed. stability: when a single
+    mask is replaced by the best of the multimasks; None never does.
+    """
+
+    def __init__(
+        self,
+        model: Sam2,
+        *,
+        mask_threshold: float = 0.0,
+        max_hole_area: float = 0.0,
+        max_sprinkle_area: float = 0.0,
+        stability: StabilityPolicy | None = RELEASED_STABILITY,
+    ) -> None:
+        self.model = model
+        self.mask_threshold = mask_threshold
+        self.max_hole_area = max_hole_area
+        self.max_sprinkle_area = max_sprinkle_area
+        self.stability = stability
+
+    def encode(self, image: ImageLike) -> ImageFeatures:
+        """Encode one image: a path, a PIL image, an array (H, W, 3) or a tensor (3, H, W), in RGB.
+
+        ValueError or FileNotFoundError says what is wrong with an image that cannot be read.
+        """
+        return self.encode_batch([image])
+
+    @torch.no_grad()
+    def encode_batch(self, images: Sequence[ImageLike]) -> ImageFeatures:
+        """Encode several images, of any sizes, as one batch."""
+        if not images:
+            raise ValueError("there are no images to encode")
+        arrays = [read_image(image) for image in images]
+        pixels = [preprocess(a, self.model.config.image_size, self.model.device, self.model.dtype) for a in arrays]
+        features = self.model.encode_image(torch.stack(pixels))
+        return replace(features, image_sizes=tuple((a.shape[0], a.shape[1]) for a in arrays))
+
+    def predict(
+        self,
+        features: ImageFeatures,
+        *,
+        points: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+        boxes: ArrayLike | None = None,
+        mask: ArrayLike | Tensor | None = None,
+        multimask: bool = True,
+        return_logits: bool = False,
+    ) -> MaskPrediction:
+        """Masks of the objects that are pointed at in one encoded image; see `Prompt` for what the prompts are.
+
+        multimask: three candidates a prompt, for a prompt that may mean more than one thing; else one. return_logits:
+        also the mask logits at the image's size.
+        """
+        prompt = Prompt(points=points, labels=labels, boxes=boxes, mask=mask)
+        return self.predict_batch(features, [prompt], multimask=multimask, return_logits=return_logits)[0]
+
+    @torch.no_grad()
+    def predict_batch(
+        self,
+        features: ImageFeatures,
+        prompts: Sequence[Prompt],
+        *,
+        multimask: bool = True,
+        return_logits: bool = False,
+    ) -> list[MaskPrediction]:
+        """Masks for a batch of images, each with a prompt of its own, which may hold any number of prompts."""
+        if len(prompts) != len(features):
+            raise ValueError(f"{len(features)} encoded images need as many prompts, not {len(prompts)}")
+        self._check_features(features)
+        return [self._predict(features[i], p, multimask, return_logits) for i, p in enumerate(prompts)]
+
+    def decode(self, features: ImageFeatures, group: PromptGroup, multimask: bool) -> DecodedMasks:
+        """The decoder's answer to prompts on one image, reduced to three candidates each, or to one.
+
+        Logits are low-res and as the decoder gives them; tensors on the model's device.
+        """
+        points, mask = group.points, group.mask
+        device = self.model.device
+        if points is not None:
+            points = replace(points, coords=points.coords.to(device), labels=points.labels.to(device))
+        if mask is not None:
+            mask = mask.to(device)
+        encoded = self.model.encode_prompts(points, mask)
+        decoded = self.model.decode_masks(self.model.attend_memory(features.stride16), features, encoded)
+        rows = torch.arange(len(encoded.sparse), device=device)[:, None]
+        if multimask:
+            candidates = torch.arange(1, decoded.logits.shape[1], device=device)[None]
+        else:
+            candidates = single_mask(decoded.logits, decoded.iou_scores, self.stability)[:, None]
+        return DecodedMasks(
+            logits=decoded.logits[rows, candidates].float(),
+            iou_scores=decoded.iou_scores[rows, candidates].float(),
+            tokens=decoded.tokens[rows, candidates],
+            object_score=decoded.object_score.float(),
+        )
+
+    def full_size_logits(self, low_res: Tensor, image_size: tuple[int, int]) -> Tensor:
+        """Low-res logits (B, M, h, w), cleaned of holes and specks, at an image's size."""
+        cleaned = clean_logits(low_res, self.max_hole_area, self.max_sprinkle_area, self.mask_threshold)
+        return resize_logits(cleaned, image_size)
+
+    def _predict(self, features: ImageFeatures, prompt: Prompt, multimask: bool, return_logits: bool) -> MaskPrediction:
+        config = self.model.config
+        image_size = features.image_sizes[0]
+        parsed = parse_prompt(prompt, image_size, config.image_size, config.mask_side)
+        num_masks = config.decoder.num_multimasks if multimask else 1
+        shape = (parsed.num_prompts, num_masks)
+        masks = np.empty((*shape, *image_size), bool)
+        logits = np.empty(masks.shape, np.float32) if return_logits else None
+        low_res = np.empty((*shape, config.mask_side, config.mask_side), np.float32)
+        scores, object_score = np.empty(shape, np.float32), np.empty(parsed.num_prompts, np.float32)
+        for group in self._passes(parsed.groups):
+            decoded = self.decode(features, group, multimask)
+            low_res[group.rows] = decoded.logits.clamp(-LOW_RES_LIMIT, LOW_RES_LIMIT).cpu().numpy()
+            scores[group.rows] = decoded.iou_scores.cpu().numpy()
+            object_score[group.rows] = decoded.object_score[:, 0].cpu().numpy()
+            for row, low in zip(group.rows, decoded.logits, strict=True):  # one at a time: full-size logits are large
+                full = self.full_size_logits(low[None], image_size)[0]
+                masks[row] = (full > self.mask_threshold).cpu().numpy()
+                if logits is not None:
+                    logits[row] = full.cpu().numpy()
+        one = 0 if parsed.single else slice(None)
+        return MaskPrediction(
+            masks=masks[one],
+            scores=scores[one],
+            low_res_logits=low_res[one],
+            object_score=object_score[one],
+            logits=None if logits is None else logits[one],
+        )
+
+    def _passes(self, groups: list[PromptGroup]) -> Iterator[PromptGroup]:
+        """The groups, cut to what goes through the decoder at once."""
+        limit = max(1, MAX_TOKENS_PER_PASS // self.model.config.embedding_side**2)
+        for group in groups:
+            for start in range(0, len(group.rows), limit):
+                part = slice(start, start + limit)
+                points = group.points and replace(
+                    group.points, coords=group.points.coords[part], labels=group.points.labels[part]
+                )
+                yield PromptGroup(group.rows[part], points, None if group.mask is None else group.mask[part])
+
+    def _check_features(self, features: ImageFeatures) -> None:
+        config = self.model.config
+        expected = (config.dim, config.embedding_side, config.embedding_side)
+        found = tuple(features.stride16.shape[1:])
+        if found != expected:
+            raise ValueError(
+                f"these features are {found} at stride 16, but the model at {config.image_size} px makes {expected}: "
+                "encode the image with the model that is to predict"
+            )
+        if features.stride16.device != self.model.device or features.stride16.dtype != self.model.dtype:
+            raise ValueError(
+                f"these features are {features.stride16.dtype} on {features.stride16.device}, the model is "
+                f"{self.model.dtype} on {self.model.device}: use features.to(device, dtype)"
+            )
