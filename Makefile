@@ -47,13 +47,15 @@ clean: ## remove .venv, out/ and caches
 	rm -rf $(VENV) out build dist .pytest_cache .ruff_cache .hypothesis
 
 $(PY):
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { \
-		echo "masklet needs Python 3.10 or newer, but '$(PYTHON)' is" \
-			"$$($(PYTHON) --version 2>&1 || true); name another one: make PYTHON=python3.11 ..." >&2; exit 1; }
+	@command -v '$(PYTHON)' >/dev/null || { \
+		echo "there is no '$(PYTHON)'; masklet needs Python 3.10 or newer: make PYTHON=/path/to/python3 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+		echo "masklet needs Python 3.10 or newer, but '$(PYTHON)' is $$($(PYTHON) --version 2>&1);" \
+			"name another one: make PYTHON=python3.11 ..." >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
 		echo "'$(PYTHON)' has no venv module; install it first (on Debian and Ubuntu: apt install python3-venv)" >&2; \
 		exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/.installed-core: $(INPUTS) | $(PY)
 	$(PIP_INSTALL) --editable .
