@@ -1,0 +1,126 @@
+"""`load_model`: from a name or a file to a model that is ready to use."""
+
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from masklet.checkpoint import files, registry
+from masklet.checkpoint.recognise import recognise
+from masklet.checkpoint.strict import load_into
+from masklet.config import ModelConfig
+from masklet.model import Sam2
+
+BUNDLED = "nano"
+
+
+def load_model(
+    source: str | Path = BUNDLED,
+    *,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype = torch.float32,
+    image_size: int | None = None,
+    compile: bool = False,
+    config: ModelConfig | None = None,
+) -> Sam2:
+    """A model with weights, in eval mode. Its parameters ask for gradients, so it can be trained on.
+
+    source: `"nano"`, which comes with masklet; the name or repository id of a published checkpoint
+    (`"sam2.1_hiera_large"`, `"facebook/sam2.1-hiera-large"`), downloaded once; or the path of a .pt or .safetensors
+    file, or of a folder with one, in any layout. device: None takes CUDA, else MPS, else the CPU. dtype: of the
+    weights, whatever the file's; tables of positions stay in float32. image_size: side, in pixels, of the model's
+    input, a multiple of 32. compile: compile image encoder and mask decoder, which takes about a minute at first use.
+    config: the model's configuration, where a file does not tell it.
+
+    A checkpoint without memory parts makes a model for still images. ValueError: an unknown name, a damaged or foreign
+    file, or one that does not fit. FileNotFoundError: no such file. ConnectionError: it cannot be downloaded now.
+    """
+    path = _locate(source)
+    contents = files.read(path)
+    try:
+        recognised = recognise(contents.state, config or files.stated_config(contents))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    model = new_model(recognised.config.with_image_size(image_size))
+    load_into(model, contents.state, recognised.layout, path)
+    return prepare(model, device=device, dtype=dtype, compile=compile)
+
+
+def new_model(config: ModelConfig) -> Sam2:
+    """A model whose weights are still to be loaded: they hold no particular values.
+
+    Drawing random weights takes longer than reading a checkpoint, and would disturb the caller's random numbers.
+    """
+    with _WeightsOnMeta():
+        model = Sam2(config)
+    for module in model.modules():
+        for name, tensor in (*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)):
+            if tensor.is_meta:
+                empty = torch.empty_like(tensor, device="cpu")
+                setattr(module, name, nn.Parameter(empty) if isinstance(tensor, nn.Parameter) else empty)
+    return model
+
+
+def prepare(
+    model: Sam2,
+    *,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype = torch.float32,
+    compile: bool = False,
+) -> Sam2:
+    """Put a model on a device, its weights in a dtype, itself in eval mode; see `load_model`. Returns that model."""
+    for parameter in model.parameters():
+        parameter.data = parameter.data.to(dtype)
+    model.to(default_device() if device is None else torch.device(device)).eval()
+    if compile:
+        for part in (model.trunk, model.neck, model.mask_decoder):
+            part.compile()
+    return model
+
+
+def default_device() -> torch.device:
+    """CUDA where there is one, else MPS, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def _locate(source: str | Path) -> Path:
+    """The file of a name or path. What exists as a path is one; then come names."""
+    if source == BUNDLED:
+        return _bundled()
+    path = Path(source).expanduser()
+    if path.exists():
+        return path
+    if isinstance(source, str) and (published := registry.find(source)):
+        return registry.download(published)
+    if isinstance(source, Path) or _looks_like_path(source):
+        raise FileNotFoundError(f"there is no file {path}")
+    names = ", ".join((BUNDLED, *(published.name for published in registry.PUBLISHED)))
+    raise ValueError(f"no model is named {source!r}, and there is no such file; the names are {names}")
+
+
+def _looks_like_path(source: str) -> bool:
+    return source.endswith((".pt", ".pth", ".safetensors")) or source.startswith((".", "~", "/")) or "\\" in source
+
+
+def _bundled() -> Path:
+    path = Path(str(resources.files("masklet") / "weights" / f"{BUNDLED}.safetensors"))
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"the weights of {BUNDLED!r}, which come with masklet, are not in this installation ({path})"
+        )
+    return path
+
+
+class _WeightsOnMeta(TorchFunctionMode):
+    """Makes the tensors that weights are born as without storage, so that initialising them costs nothing."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func in (torch.empty, torch.randn):
+            kwargs = {**kwargs, "device": "meta"}
+        return func(*args, **kwargs)
