@@ -15,9 +15,11 @@ Files are read back memory-mapped, so that worker processes share them.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import multiprocessing
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,13 +28,14 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from masklet.training.regions import RegionConfig, find_regions
-from masklet.training.sources import DEFAULT_ROOT, PHOTOGRAPHS, background_name, fetch, find_backgrounds
+from masklet.training.sources import DEFAULT_ROOT, background_name, fetch, find_backgrounds, is_photograph
 
 KINDS = ("photo", "drawing", "clipart", "emoji", "emoji3d")
 VIEW_SIZE = 320
 MAX_REGIONS = 24
 MAX_SUPERPIXELS = 1024
 PHOTO_SIDE = 1200
+MIN_CROP = 180  # pixels of a photograph that a view shows at least; fewer look washed out
 
 # Folders of openclipart that hold things rather than signs, letters, buttons and patterns.
 _CLIPART_FOLDERS = (
@@ -49,7 +52,7 @@ class PrepareConfig:
 
     photo_side: int = 320
     drawing_side: int = 224
-    views_per_photograph: int = 20
+    views_per_photograph: int = 8
     views_per_backdrop: int = 2
     seed: int = 0
     processes: int = 2
@@ -190,9 +193,9 @@ def random_view(rgb: np.ndarray, rng: np.random.Generator, whole: bool) -> np.nd
     """A crop of ``rgb`` (the whole of it if ``whole``) squashed to (VIEW_SIZE, VIEW_SIZE, 3)."""
     height, width = rgb.shape[:2]
     if not whole:
-        aspect = float(np.exp(rng.uniform(-0.45, 0.45)))
-        side = float(rng.uniform(0.3, 0.95)) * min(height, width)
-        crop_h, crop_w = (max(8, int(min(n, side * f))) for n, f in ((height, aspect**-0.5), (width, aspect**0.5)))
+        aspect = float(np.exp(rng.uniform(-0.3, 0.3)))
+        scale = max(float(rng.uniform(0.35, 1.0)), min(1.0, MIN_CROP / min(height, width)))
+        crop_h, crop_w = (max(8, int(n * min(1.0, scale * f))) for n, f in ((height, 1 / aspect), (width, aspect)))
         top, left = int(rng.integers(height - crop_h + 1)), int(rng.integers(width - crop_w + 1))
         rgb = rgb[top : top + crop_h, left : left + crop_w]
     shrinks = min(rgb.shape[:2]) >= VIEW_SIZE
@@ -239,23 +242,31 @@ def prepare_views(root: Path, config: PrepareConfig) -> dict[str, int]:
     tasks, names = [], []
     for number, path in enumerate(find_backgrounds(root)):
         small, name = _shrink(path, photographs), background_name(path)
-        is_photo = name in PHOTOGRAPHS
+        is_photo = is_photograph(path)
         count = config.views_per_photograph if is_photo else config.views_per_backdrop
         tasks.append((small, is_photo, count, config.seed + number))
         names += [name] * count
     with multiprocessing.get_context("spawn").Pool(config.processes) as pool:
-        views = [view for group in pool.map(_views_of, tasks, chunksize=1) for view in group]
-    write_views(root / "prepared", views)
+        groups = pool.imap(_views_of, tasks, chunksize=1)
+        write_views(root / "prepared", itertools.chain.from_iterable(groups), len(names))
     (root / "prepared" / "views.json").write_text(json.dumps(names))
     num_photographs = sum(task[1] for task in tasks)
-    return {"photographs": num_photographs, "backdrops": len(tasks) - num_photographs, "views": len(views)}
+    return {"photographs": num_photographs, "backdrops": len(tasks) - num_photographs, "views": len(names)}
 
 
-def write_views(folder: Path, views: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]) -> None:
-    """Write (rgb, labels, members, scores) of every view to ``folder``."""
+def write_views(folder: Path, views: Iterable[tuple[np.ndarray, ...]], count: int) -> None:
+    """Write (rgb, labels, members, scores) of ``count`` views to ``folder``, one view in memory at a time."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, arrays in zip(("rgb", "labels", "members", "scores"), zip(*views, strict=True), strict=True):
-        np.save(folder / f"views_{name}.npy", np.stack(arrays))
+    files: list[np.ndarray] = []
+    for number, view in enumerate(views):
+        if not files:
+            paths = [folder / f"views_{name}.npy" for name in ("rgb", "labels", "members", "scores")]
+            files = [
+                np.lib.format.open_memmap(path, mode="w+", dtype=array.dtype, shape=(count, *array.shape))
+                for path, array in zip(paths, view, strict=True)
+            ]
+        for file, array in zip(files, view, strict=True):
+            file[number] = array
 
 
 def prepare(root: Path, config: PrepareConfig | None = None) -> dict[str, int]:

@@ -29,6 +29,8 @@ class RegionConfig:
     histogram_weight: float = 0.8
     texture_weight: float = 0.7
     boundary_weight: float = 1.2
+    shading: float = 0.25
+    full_boundary: float = 0.25
     size_exponent: float = 0.3
     min_area: float = 0.005
     max_area: float = 0.6
@@ -150,12 +152,11 @@ def _distance(nodes: _Nodes, one: int, others: np.ndarray, edge: np.ndarray, tot
         p, q = histograms[one] / area_one, histograms[others] / area[:, None]
         return ((p - q) ** 2 / (p + q + 1e-9)).sum(1) / (2 * num_parts)
 
-    cost = (
-        config.colour_weight * np.minimum(mean_gap, 2.0)
-        + config.histogram_weight * chi_square(nodes.colour, 3)
-        + config.texture_weight * chi_square(nodes.texture, 4)
-        + config.boundary_weight * edge[:, 1] / edge[:, 0]
-    )
+    boundary = edge[:, 1] / edge[:, 0]
+    # Colours that drift apart without an edge between are shading of one thing, above all in skies.
+    seen = config.shading + (1.0 - config.shading) * np.minimum(boundary / config.full_boundary, 1.0)
+    colour = config.colour_weight * np.minimum(mean_gap, 2.0) + config.histogram_weight * chi_square(nodes.colour, 3)
+    cost = seen * colour + config.texture_weight * chi_square(nodes.texture, 4) + config.boundary_weight * boundary
     # Small regions are absorbed first, and those mostly enclosed by the other even sooner (eyes, spots, windows).
     smaller = np.minimum(area_one, area)
     contact = np.minimum(edge[:, 0] / (4.0 * np.sqrt(smaller)), 1.0)

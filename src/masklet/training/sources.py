@@ -1,8 +1,9 @@
 """Freely licensed pictures the bundled model learns from: which packages hold them and how to fetch them.
 
 Nothing here is a segmentation data set. Cut-outs (pictures with an alpha channel) give exact masks when they
-are pasted on photographs; desktop backgrounds give the photographs. The licences below are those of the
-packages' ``debian/copyright`` or ``package.json``, read when the list was made:
+are pasted on photographs; desktop backgrounds and children's programs give the photographs. The licences below
+are those of the packages' ``debian/copyright`` or ``package.json`` (scikit-image and scikit-learn: as stated
+beside the pictures), read when the list was made:
 
 =============================  ========  =======================================================================
 package                        from      licence
@@ -17,6 +18,12 @@ plasma-workspace-wallpapers    Debian    GPL-2+
 lomiri-wallpapers-16.04        Debian    CC-BY-4.0, CC-BY-SA-4.0, CC0-1.0, by picture
 lomiri-wallpapers-20.04        Debian    CC-BY-SA-3.0
 ukui-wallpapers                Debian    CC-BY-SA-3.0
+gcompris-qt-data               Debian    by picture: GPL-3+, CC-BY-1.0 to 3.0, CC-BY-SA-2.0 to 4.0, CC0-1.0,
+                                         public domain, GFDL-1.2
+tuxpaint-data                  Debian    GPL-2+
+python3-skimage                Debian    CC0-1.0 or public domain (the pictures used)
+python3-sklearn                Debian    CC-BY-2.0 (the pictures used)
+python-matplotlib-data         Debian    public domain (the picture used)
 =============================  ========  =======================================================================
 
 ``fetch`` downloads and unpacks without installing anything (``apt-get download`` and ``dpkg -x``, ``npm pack``);
@@ -26,6 +33,7 @@ ukui-wallpapers                Debian    CC-BY-SA-3.0
 from __future__ import annotations
 
 import argparse
+import struct
 import subprocess
 import tarfile
 from dataclasses import dataclass
@@ -41,7 +49,7 @@ class SourcePackage:
     name: str
     registry: str  # "debian" or "npm"
     licence: str
-    use: str  # "cutouts" or "backgrounds"
+    use: str  # "cutouts"; "backgrounds", every picture; "photographs", those named in PHOTOGRAPHS alone
 
     @property
     def folder(self) -> str:
@@ -65,6 +73,16 @@ PACKAGES: tuple[SourcePackage, ...] = (
     ),
     SourcePackage(name="lomiri-wallpapers-20.04", registry="debian", licence="CC-BY-SA-3.0", use="backgrounds"),
     SourcePackage(name="ukui-wallpapers", registry="debian", licence="CC-BY-SA-3.0", use="backgrounds"),
+    SourcePackage(
+        name="gcompris-qt-data",
+        registry="debian",
+        licence="GPL-3+, CC-BY, CC-BY-SA, CC0-1.0, public domain, GFDL-1.2, by picture",
+        use="photographs",
+    ),
+    SourcePackage(name="tuxpaint-data", registry="debian", licence="GPL-2+", use="photographs"),
+    SourcePackage(name="python3-skimage", registry="debian", licence="CC0-1.0, public domain", use="photographs"),
+    SourcePackage(name="python3-sklearn", registry="debian", licence="CC-BY-2.0", use="photographs"),
+    SourcePackage(name="python-matplotlib-data", registry="debian", licence="public domain", use="photographs"),
 )
 
 # Backgrounds that are photographs, by stem (plasma: by the folder's name), chosen by eye: only these have
@@ -76,8 +94,19 @@ _PHOTOGRAPHS = """
     sunset_by_Aitzol_Berasategi Kleiber_by_Lukas_Baubkus
     Aqua Blinds Dune FreshFlower Garden GreenMeadow LadyBird RainDrops Storm TwoWings Wood YellowFlower
     BytheWater ColdRipple ColorfulCups EveningGlow FallenLeaf Grey Kite OneStandsOut Path summer_1am Volna Autumn
+    burnt_bark cliff corn_maze jellyfish lighthouse mossy_bark mossy_log mudstone ocean_splash ocean_waves
+    redwoods_above rocks sheep spiders_web sun_behind_clouds sun_behind_leaves trees_above trees_at_dusk
+    wool_mill_machine reef-back skyline-sf-dusk-back
+    astronaut camera chelsea coffee coins rocket china flower grace_hopper
 """
 PHOTOGRAPHS: frozenset[str] = frozenset(_PHOTOGRAPHS.split())
+
+# Activities of gcompris whose pictures are photographs (some of ``details`` are paintings, as rich in regions).
+_PHOTO_ACTIVITIES = (
+    *("categorization", "clickgame", "details", "erase", "explore_farm_animals", "explore_monuments"),
+    *("explore_world_animals", "explore_world_music"),
+)
+_MIN_CARVED_BYTES = 9000  # smaller ones are icons
 
 
 def fetch(root: Path, packages: tuple[SourcePackage, ...] = PACKAGES) -> None:
@@ -96,6 +125,8 @@ def fetch(root: Path, packages: tuple[SourcePackage, ...] = PACKAGES) -> None:
         target.mkdir(parents=True, exist_ok=True)
         if package.registry == "debian":
             _call(["dpkg", "-x", str(archive), str(target)], archives)
+            for activity in _PHOTO_ACTIVITIES if package.name == "gcompris-qt-data" else ():
+                carve_webp(next(target.rglob(f"{activity}.rcc")), target / "pictures")
         else:
             with tarfile.open(archive) as file:
                 file.extractall(target, filter="data")
@@ -126,20 +157,41 @@ def _call(command: list[str], folder: Path) -> None:
         raise RuntimeError(f"{' '.join(command)} failed: {done.stderr.strip()[-500:]}")
 
 
+def carve_webp(resource: Path, folder: Path) -> int:
+    """Write the WebP pictures that lie uncompressed in a Qt resource file to ``folder``; returns how many."""
+    data, count, start = resource.read_bytes(), 0, -1
+    folder.mkdir(parents=True, exist_ok=True)
+    while (start := data.find(b"RIFF", start + 1)) >= 0:
+        if data[start + 8 : start + 12] != b"WEBP":
+            continue
+        size = struct.unpack("<I", data[start + 4 : start + 8])[0] + 8
+        if size >= _MIN_CARVED_BYTES:
+            (folder / f"{resource.stem}-{count:03d}.webp").write_bytes(data[start : start + size])
+            count += 1
+    return count
+
+
+def is_photograph(path: Path) -> bool:
+    """Whether a background picture is known to be a photograph."""
+    return background_name(path) in PHOTOGRAPHS or path.stem.rpartition("-")[0] in _PHOTO_ACTIVITIES
+
+
 def background_name(path: Path) -> str:
     """Name of a background picture: the wallpaper's folder where the file is named by its size, else the stem."""
     return path.parts[-4] if "contents" in path.parts else path.stem
 
 
 def find_backgrounds(root: Path) -> list[Path]:
-    """Background pictures under ``root/unpacked``: one file a wallpaper, the largest, without screenshots."""
+    """Background pictures under ``root/unpacked``: one file a name, the largest, without screenshots."""
     best: dict[str, Path] = {}
     for package in PACKAGES:
-        if package.use != "backgrounds":
+        if package.use == "cutouts":
             continue
         for path in sorted((root / "unpacked" / package.folder).rglob("*")):
             wanted = path.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp") and path.is_file()
-            if not wanted or "screenshot" in path.name:
+            if not wanted or "screenshot" in path.name or "doc" in path.parts:
+                continue
+            if package.use == "photographs" and not is_photograph(path):
                 continue
             name = background_name(path)
             if name not in best or path.stat().st_size > best[name].stat().st_size:

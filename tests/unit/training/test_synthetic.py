@@ -43,7 +43,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         rgb = rng.integers(0, 256, (4, 3)).astype(np.uint8)[labels]
         scores = np.array([0.9, 0.4, 0.2], np.float32) * (number < 2)
         views.append((rgb, labels, members, scores))
-    write_views(root / "prepared", views)
+    write_views(root / "prepared", views, len(views))
     return root
 
 
