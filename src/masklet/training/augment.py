@@ -62,7 +62,8 @@ class Augmenter:
         if draws[5] < config.jpeg_probability:
             quality = int(rng.integers(config.min_jpeg_quality, 96))
             _, data = cv2.imencode(".jpg", rgb, [cv2.IMWRITE_JPEG_QUALITY, quality])
-            rgb = cv2.imdecode(data, cv2.IMREAD_COLOR)  # channels are swapped on both ways, so they stay in place
+            # Channels are swapped on both ways, so they stay in place.
+            rgb = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
         return rgb
 
     @staticmethod

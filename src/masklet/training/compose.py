@@ -151,7 +151,9 @@ def random_blob(rng: np.random.Generator, size: int) -> np.ndarray:
         radius = rng.uniform(0.25, 0.48, count)
         if count == 48:
             waves = rng.integers(1, 7, 4)
-            bumps = sum(rng.normal(0, 0.35 / w) * np.cos(w * angles + rng.uniform(0, 6.3)) for w in waves)
+            bumps = np.zeros(count)
+            for wave in waves:
+                bumps += rng.normal(0, 0.35 / wave) * np.cos(wave * angles + rng.uniform(0, 6.3))
             radius = (0.32 * (1.0 + 0.5 * bumps)).clip(0.08, 0.49)
         points = size / 2 + size * radius[:, None] * np.stack([np.cos(angles), np.sin(angles)], 1)
         cv2.fillPoly(alpha, [np.round(points).astype(np.int32)], 255, cv2.LINE_AA)

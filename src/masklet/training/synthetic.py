@@ -33,15 +33,16 @@ class SceneConfig:
     max_masks: int = 16
     min_mask_area: float = 0.003
     max_mask_area: float = 0.6
-    region_weight: float = 0.4
-    object_weight: float = 0.42
-    mosaic_weight: float = 0.18
+    region_weight: float = 0.5
+    object_weight: float = 0.36
+    mosaic_weight: float = 0.14
     kind_weights: tuple[float, ...] = (0.62, 0.07, 0.09, 0.05, 0.17)
     max_objects: int = 8
     min_object_side: float = 0.12
     max_object_side: float = 0.95
     blob_probability: float = 0.12
     union_probability: float = 0.25
+    region_masks: int = 11
     region_masks_with_objects: int = 6
     min_crop: float = 0.55
     augment: AugmentConfig = field(default_factory=AugmentConfig)
@@ -127,7 +128,7 @@ class SyntheticScenes(IterableDataset):
         while True:
             draw = rng.random() * weights[-1]
             if draw < weights[0]:
-                rgb, masks = self._photograph(rng, config.max_masks)
+                rgb, masks = self._photograph(rng, config.region_masks)
             elif draw < weights[1]:
                 rgb, masks = self._objects(*self._photograph(rng, config.region_masks_with_objects), rng, 1)
             else:
