@@ -26,6 +26,10 @@ python3-sklearn                Debian    CC-BY-2.0 (the pictures used)
 python-matplotlib-data         Debian    public domain (the picture used)
 =============================  ========  =======================================================================
 
+Of gcompris, ``debian/copyright`` names the pictures of ``erase``, ``categorization``, ``clickgame``, ``details`` and
+most of the animals one by one; those of ``explore_monuments`` and ``explore_world_music`` fall under its default,
+GPL-3+. Carved pictures (see ``carve_webp``) bear no file names, so none is matched to its own entry.
+
 ``fetch`` downloads and unpacks without installing anything (``apt-get download`` and ``dpkg -x``, ``npm pack``);
 ``masklet.training.prepare`` turns the unpacked folders into packed arrays.
 """
