@@ -7,9 +7,10 @@ in their own folder and then renamed, so a reader never meets half a file.
 import json
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,14 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from masklet.checkpoint import hf_config
 from masklet.checkpoint.layouts import State
 from masklet.config import ModelConfig
 
 EXPECTED = 'a .pt file with tensors by name (in its entry "model", or bare) or a .safetensors file'
 CONFIG_KEY = "masklet_config"
 """Where a file says its model's configuration: in the header of a safetensors file, beside "model" in a .pt file."""
+FORMAT_KEY, FORMAT = "masklet_format", "1"
 
 SAFETENSORS, SAFETENSORS_INDEX = "model.safetensors", "model.safetensors.index.json"
 HF_CONFIG = "config.json"
@@ -31,12 +34,14 @@ _ZIP_START, _PICKLE_START = b"PK\x03\x04", b"\x80"
 
 @dataclass(frozen=True)
 class Contents:
-    """What a checkpoint holds. config: masklet's own configuration values, if it says them. hf_config: the values of
-    the config.json beside it, if there is one."""
+    """What a checkpoint holds: tensors, under the names of the file.
+
+    config: the model's configuration, if the file states it. hint: what a Hugging Face config.json beside it says.
+    """
 
     state: State
-    config: dict[str, Any] | None = None
-    hf_config: dict[str, Any] | None = field(default=None, repr=False)
+    config: ModelConfig | None = None
+    hint: ModelConfig | None = None
 
 
 def read(path: str | Path) -> Contents:
@@ -51,15 +56,10 @@ def read(path: str | Path) -> Contents:
     if path.is_dir():
         path = _in_folder(path)
     contents = _read_shards(path) if path.name.endswith(".index.json") else _read_file(path)
-    hf_config = path.parent / HF_CONFIG
-    if hf_config.is_file():
-        return Contents(contents.state, contents.config, _read_json(hf_config))
+    config_file = path.parent / HF_CONFIG
+    if path.suffix == ".safetensors" and config_file.is_file():
+        contents = replace(contents, hint=_read_hf_config(config_file))
     return contents
-
-
-def stated_config(contents: Contents) -> ModelConfig | None:
-    """The configuration that a checkpoint itself states, if it does."""
-    return None if contents.config is None else ModelConfig.from_dict(contents.config)
 
 
 def _in_folder(folder: Path) -> Path:
@@ -76,9 +76,11 @@ def _in_folder(folder: Path) -> Path:
 def _read_file(path: Path) -> Contents:
     with path.open("rb") as file:
         start = file.read(9)
-    if start.startswith(_ZIP_START) or start.startswith(_PICKLE_START):
+    if start[8:9] == b"{":  # after the header's length, which may begin like anything
+        return _read_safetensors(path)
+    if start.startswith((_ZIP_START, _PICKLE_START)):
         return _read_pt(path, start)
-    if path.suffix == ".safetensors" or start[8:9] == b"{":
+    if path.suffix == ".safetensors" and start:
         return _read_safetensors(path)
     what = "is empty" if not start else "is no checkpoint, or a damaged one"
     raise ValueError(f"{path} {what}; expected {EXPECTED}")
@@ -88,8 +90,11 @@ def _read_pt(path: Path, start: bytes) -> Contents:
     zipped = zipfile.is_zipfile(path)
     if start.startswith(_ZIP_START) and not zipped:
         raise ValueError(f"{path} is truncated: its end is missing; expected {EXPECTED}")
+    mapped = zipped and path.suffix != ".safetensors"  # torch, given a path, goes by its ending
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+        with warnings.catch_warnings(), path.open("rb") as file:
+            warnings.simplefilter("ignore")  # torch's remarks on how a pickle was made, which our errors replace
+            loaded = torch.load(path if mapped else file, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
         code = re.search(r"GLOBAL (\S+)", str(error))
         if code is None:
@@ -98,15 +103,15 @@ def _read_pt(path: Path, start: bytes) -> Contents:
             f"{path} holds pickled code ({code[1]}) beside its tensors. It was not run, and nothing was loaded; "
             f"expected {EXPECTED}"
         ) from None
-    except (RuntimeError, EOFError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
+    except Exception as error:  # a damaged pickle can raise anything
         raise ValueError(f"{path} is truncated or damaged: {_first_line(error)}; expected {EXPECTED}") from None
     if not isinstance(loaded, Mapping):
         raise ValueError(f"{path} holds a {type(loaded).__name__}, not tensors by name; expected {EXPECTED}")
-    config = loaded.get(CONFIG_KEY)
     inner = loaded.get("model", loaded)
     if not isinstance(inner, Mapping):
         raise ValueError(f'{path} has an entry "model" that is no table of tensors; expected {EXPECTED}')
-    return Contents(_tensors(inner, path), json.loads(config) if isinstance(config, str) else None)
+    config = loaded.get(CONFIG_KEY) if inner is not loaded else None
+    return Contents(_tensors(inner, path), _stated_config(config, path))
 
 
 def _read_safetensors(path: Path) -> Contents:
@@ -116,8 +121,11 @@ def _read_safetensors(path: Path) -> Contents:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, OSError, ValueError) as error:
         raise ValueError(f"{path} is truncated or damaged: {_first_line(error)}; expected {EXPECTED}") from None
-    config = metadata.get(CONFIG_KEY)
-    return Contents(_tensors(state, path), json.loads(config) if config else None)
+    if metadata.get(FORMAT_KEY, FORMAT) != FORMAT:
+        raise ValueError(
+            f"{path} is of masklet's checkpoint format {metadata[FORMAT_KEY]}; this version reads format {FORMAT}"
+        )
+    return Contents(state, _stated_config(metadata.get(CONFIG_KEY), path))
 
 
 def _read_shards(index: Path) -> Contents:
@@ -141,6 +149,22 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ValueError(f"{path} is not a JSON object")
     return values
+
+
+def _read_hf_config(path: Path) -> ModelConfig | None:
+    try:
+        return hf_config.from_hf(_read_json(path))
+    except (TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"{path} is not the configuration of a SAM 2 model that can be built: {error}") from None
+
+
+def _stated_config(text: object, path: Path) -> ModelConfig | None:
+    if text is None:
+        return None
+    try:
+        return ModelConfig.from_dict(json.loads(str(text)))
+    except (TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"{path} states a configuration that cannot be read: {error}") from None
 
 
 def _tensors(values: Mapping[Any, Any], path: Path) -> State:

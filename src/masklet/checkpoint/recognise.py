@@ -38,13 +38,13 @@ class Recognised:
     has_memory: bool
 
 
-def recognise(state: State, config: ModelConfig | None = None) -> Recognised:
-    """What the tensors make up. `config`, where it is known, is taken as it is.
+def recognise(state: State, config: ModelConfig | None = None, hint: ModelConfig | None = None) -> Recognised:
+    """What the tensors make up. `config`, where it is known, is taken as it is; a `hint` for what shapes do not tell.
 
     ValueError where the tensors are not of a SAM 2 model, or of one whose configuration shapes do not tell.
     """
     layout = find_layout(state)
-    config = config or find_config(native_shapes(state, layout))
+    config = config or find_config(native_shapes(state, layout), hint)
     return Recognised(layout, config, variant_name(config), holds_memory(state, layout))
 
 
@@ -58,11 +58,12 @@ def find_layout(names: Iterable[str]) -> Layout:
     raise ValueError(f"its tensors are not those of a SAM 2 model{_guess(names)}")
 
 
-def find_config(shapes: Shapes) -> ModelConfig:
-    """The configuration of a model with these native tensor shapes, at its preset's image size."""
+def find_config(shapes: Shapes, hint: ModelConfig | None = None) -> ModelConfig:
+    """The configuration of a model with these native tensor shapes; the rest is the hint's, or else a preset's."""
     try:
         trunk_shape, dim = _trunk_shape(shapes), shapes["neck.laterals.0.weight"][0]
-        known = [p for p in PRESETS.values() if _preset_trunk_shape(p) == trunk_shape and p.dim == dim]
+        candidates = (*PRESETS.values(), *([hint] if hint else []))
+        known = [c for c in candidates if _shape_of_trunk(c.trunk) == trunk_shape and c.dim == dim]
         if not known:
             raise UnknownArchitecture(trunk_shape)
         return replace(
@@ -117,8 +118,7 @@ def _trunk_shape(shapes: Shapes) -> TrunkShape:
     )
 
 
-def _preset_trunk_shape(config: ModelConfig) -> TrunkShape:
-    trunk: TrunkConfig = config.trunk
+def _shape_of_trunk(trunk: TrunkConfig) -> TrunkShape:
     return TrunkShape(trunk.embed_dim, trunk.stage_depths, trunk.window_sizes[0], trunk.position_grid)
 
 

@@ -41,7 +41,7 @@ def load_model(
     path = _locate(source)
     contents = files.read(path)
     try:
-        recognised = recognise(contents.state, config or files.stated_config(contents))
+        recognised = recognise(contents.state, config or contents.config, contents.hint)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     model = new_model(recognised.config.with_image_size(image_size))
@@ -89,22 +89,21 @@ def default_device() -> torch.device:
 
 
 def _locate(source: str | Path) -> Path:
-    """The file of a name or path. What exists as a path is one; then come names."""
+    """The file of a name or path. A name comes first, so that what lies in the current folder does not matter."""
     if source == BUNDLED:
         return _bundled()
+    published = registry.find(source) if isinstance(source, str) else None
+    if published and source == published.name:
+        return registry.download(published)
     path = Path(source).expanduser()
     if path.exists():
         return path
-    if isinstance(source, str) and (published := registry.find(source)):
+    if published:
         return registry.download(published)
-    if isinstance(source, Path) or _looks_like_path(source):
+    if isinstance(source, Path) or source.endswith((".pt", ".pth", ".safetensors")) or len(path.parts) > 1:
         raise FileNotFoundError(f"there is no file {path}")
-    names = ", ".join((BUNDLED, *(published.name for published in registry.PUBLISHED)))
+    names = ", ".join((BUNDLED, *(known.name for known in registry.PUBLISHED)))
     raise ValueError(f"no model is named {source!r}, and there is no such file; the names are {names}")
-
-
-def _looks_like_path(source: str) -> bool:
-    return source.endswith((".pt", ".pth", ".safetensors")) or source.startswith((".", "~", "/")) or "\\" in source
 
 
 def _bundled() -> Path:

@@ -1,0 +1,94 @@
+"""Writing checkpoints, in any layout, whole or not at all."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from masklet.checkpoint import hf_config
+from masklet.checkpoint.files import CONFIG_KEY, FORMAT, FORMAT_KEY, HF_CONFIG, SAFETENSORS
+from masklet.checkpoint.layouts import State, from_native
+from masklet.checkpoint.names import Layout
+from masklet.checkpoint.recognise import variant_name
+from masklet.config import ModelConfig, preset
+
+PT_SUFFIXES = (".pt", ".pth")
+
+
+def save(
+    path: str | Path,
+    state: State,
+    config: ModelConfig,
+    layout: Layout | str = Layout.MASKLET,
+    *,
+    dtype: torch.dtype | None = None,
+) -> Path:
+    """Write a model's tensors, under native names, in a layout. Returns the path of the file with the tensors.
+
+    The path's ending says the container: .pt or .pth, .safetensors, or for Hugging Face's layouts a folder, which gets
+    model.safetensors and config.json. dtype: converts the tensors; None writes them as they are. Missing folders are
+    made. ValueError: a container that the layout does not come in.
+    """
+    path, layout = Path(path), Layout(layout)
+    target = container(path, layout)
+    tensors = _separate(from_native(state, layout), dtype)
+    stated = json.dumps(config.to_dict())
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.suffix in PT_SUFFIXES:
+        contents: dict[str, Any] = {"model": tensors}
+        if not _is_preset(config):
+            contents[CONFIG_KEY] = stated
+        _atomically(target, lambda temporary: _save_pt(contents, temporary))
+    else:
+        header = {"format": "pt", FORMAT_KEY: FORMAT, CONFIG_KEY: stated}
+        _atomically(target, lambda temporary: save_file(tensors, temporary, header))
+    if target != path:
+        text = json.dumps(hf_config.to_hf(config, layout), indent=2) + "\n"
+        _atomically(path / HF_CONFIG, lambda temporary: temporary.write_text(text))
+    return target
+
+
+def container(path: Path, layout: Layout) -> Path:
+    """The file that `save` would write the tensors to."""
+    if path.suffix in (*PT_SUFFIXES, ".safetensors") and not path.is_dir():
+        return path
+    if layout in (Layout.HF_IMAGE, Layout.HF_VIDEO):
+        return path / SAFETENSORS
+    raise ValueError(f"cannot write the {layout} layout to {path}: its name must end in .safetensors or .pt")
+
+
+def _is_preset(config: ModelConfig) -> bool:
+    """Whether the shapes of a model's tensors tell all of its configuration, its image size included."""
+    name = variant_name(config)
+    return name is not None and config == preset(name)
+
+
+def _separate(state: State, dtype: torch.dtype | None) -> State:
+    """Contiguous tensors with storage of their own, which is what can be written."""
+    seen: set[int] = set()
+    separate: State = {}
+    for name, tensor in state.items():
+        tensor = tensor.detach().to("cpu", dtype)
+        shared = tensor.untyped_storage().nbytes() != tensor.nbytes or tensor.data_ptr() in seen
+        tensor = tensor.clone(memory_format=torch.contiguous_format) if shared else tensor.contiguous()
+        seen.add(tensor.data_ptr())
+        separate[name] = tensor
+    return separate
+
+
+def _save_pt(contents: dict[str, Any], path: Path) -> None:
+    with path.open("wb") as file:  # given a path, torch would write its name into the file
+        torch.save(contents, file)
+
+
+def _atomically(path: Path, write: Callable[[Path], object]) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        write(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
