@@ -17,10 +17,39 @@ jaxtyping.install_import_hook(["masklet.model", "masklet.ops", "masklet.tracking
 
 import torch  # noqa: E402
 
+from masklet.checkpoint.files import CONFIG_KEY  # noqa: E402
+from masklet.config import DecoderConfig, MemoryConfig, ModelConfig, TrunkConfig  # noqa: E402
+from masklet.model import Sam2  # noqa: E402
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = REPOSITORY.parent / "shared"
 
-torch.set_num_threads(2)
+
+TINY = ModelConfig(
+    image_size=64,
+    dim=32,
+    trunk=TrunkConfig(
+        embed_dim=8,
+        stage_depths=(1, 1, 1, 1),
+        window_sizes=(8, 4, 4, 2),
+        global_blocks=(2,),
+        position_grid=(4, 4),
+    ),
+    decoder=DecoderConfig(depth=1, num_heads=2, mlp_dim=32),
+    memory=MemoryConfig(dim=16, attention_layers=1, attention_mlp_dim=32, fuser_layers=1),
+)
+"""A whole model that answers in milliseconds."""
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A .pt file with random weights of a tiny model, which states its own configuration."""
+    path = tmp_path_factory.mktemp("tiny") / "tiny.pt"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = Sam2(TINY)
+    torch.save({"model": model.state_dict(), CONFIG_KEY: json.dumps(TINY.to_dict())}, path)
+    return path
 
 
 @pytest.fixture(scope="session")

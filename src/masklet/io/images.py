@@ -163,10 +163,18 @@ def preprocess(
     # Other accelerators lack the antialiased resize; there it is done on the CPU.
     work = target if target.type in ("cpu", "cuda") else torch.device("cpu")
     pixels = torch.from_numpy(np.require(image, requirements=["C", "W"])).to(work)
-    square = _squeeze(pixels, image_size)
-    mean = torch.tensor(IMAGENET_MEAN, device=work).view(3, 1, 1)
-    std = torch.tensor(IMAGENET_STD, device=work).view(3, 1, 1)
-    return square.sub_(mean).div_(std).to(device=target, dtype=dtype)
+    return _normalise(_squeeze(pixels, image_size)).to(device=target, dtype=dtype)
+
+
+def preprocess_float(pixels: Float[Tensor, "3 H W"], image_size: int) -> Float[Tensor, "3 S S"]:
+    """`preprocess` for RGB that is float32 already, with channels first, in [0, 1]; values are not checked."""
+    return _normalise(_resize(pixels, (image_size, image_size)))
+
+
+def _normalise(square: Float[Tensor, "3 S S"]) -> Float[Tensor, "3 S S"]:
+    mean = torch.tensor(IMAGENET_MEAN, device=square.device).view(3, 1, 1)
+    std = torch.tensor(IMAGENET_STD, device=square.device).view(3, 1, 1)
+    return square.sub_(mean).div_(std)
 
 
 def _squeeze(pixels: UInt8[Tensor, "H W 3"], side: int) -> Float[Tensor, "3 S S"]:
