@@ -8,10 +8,15 @@ from masklet.config import DecoderConfig, MemoryConfig, ModelConfig, TrunkConfig
 _MODEL_TYPES = {Layout.HF_IMAGE: "sam2", Layout.HF_VIDEO: "sam2_video"}
 _ARCHITECTURES = {Layout.HF_IMAGE: "Sam2Model", Layout.HF_VIDEO: "Sam2VideoModel"}
 _FUSER_EXPANSION = 4
+_MEMORY_DIM = 64
+"""The one size that is written into the code of `transformers`."""
 
 
 def to_hf(config: ModelConfig, layout: Layout) -> dict[str, Any]:
-    """What config.json says of a model; `transformers` builds the same one from it."""
+    """What config.json says of a model; `transformers` builds the same one from it.
+
+    ValueError where it cannot.
+    """
     submodel = _MODEL_TYPES[layout]
     values = {
         "architectures": [_ARCHITECTURES[layout]],
@@ -59,6 +64,8 @@ def _vision(config: ModelConfig) -> dict[str, Any]:
 
 def _video(config: ModelConfig) -> dict[str, Any]:
     memory = config.memory
+    if memory.dim != _MEMORY_DIM:
+        raise ValueError(f"transformers' memory maps have {_MEMORY_DIM} channels, this model's have {memory.dim}")
     return {
         "image_size": config.image_size,
         "num_maskmem": memory.num_memories,
@@ -102,9 +109,12 @@ def from_hf(values: dict[str, Any]) -> ModelConfig | None:
     _check(backbone, "num_attention_heads_per_stage", list(trunk.stage_heads))
     _check(backbone, "mlp_ratio", 4.0)
     _check(vision, "fpn_top_down_levels", [2, 3])
+    dim = vision.get("fpn_hidden_size", 256)
+    # Still-image configurations have no memory; some width must divide the model's.
+    memory_dim = _MEMORY_DIM if dim % _MEMORY_DIM == 0 else dim
     return ModelConfig(
         image_size=values.get("image_size", prompts.get("image_size", 1024)),
-        dim=vision.get("fpn_hidden_size", 256),
+        dim=dim,
         trunk=trunk,
         decoder=DecoderConfig(
             depth=decoder.get("num_hidden_layers", 2),
@@ -113,7 +123,7 @@ def from_hf(values: dict[str, Any]) -> ModelConfig | None:
             num_multimasks=decoder.get("num_multimask_outputs", 3),
         ),
         memory=MemoryConfig(
-            dim=values.get("memory_encoder_output_channels", 64),
+            dim=values.get("memory_encoder_output_channels", memory_dim),
             attention_layers=values.get("memory_attention_num_layers", 4),
             attention_mlp_dim=values.get("memory_attention_feed_forward_hidden_size", 2048),
             fuser_layers=values.get("memory_fuser_num_layers", 2),

@@ -15,8 +15,16 @@ from masklet.checkpoint.layouts import State, from_native
 from masklet.checkpoint.names import Layout
 from masklet.checkpoint.recognise import variant_name
 from masklet.config import ModelConfig, preset
+from masklet.model import Sam2
 
 PT_SUFFIXES = (".pt", ".pth")
+
+
+def save_model(
+    model: Sam2, path: str | Path, layout: Layout | str = Layout.MASKLET, *, dtype: torch.dtype | None = None
+) -> Path:
+    """Write a model; see `save`."""
+    return save(path, model.state_dict(), model.config, layout, dtype=dtype)
 
 
 def save(
@@ -35,6 +43,7 @@ def save(
     """
     path, layout = Path(path), Layout(layout)
     target = container(path, layout)
+    hf_values = hf_config.to_hf(config, layout) if target != path else None
     tensors = _separate(from_native(state, layout), dtype)
     stated = json.dumps(config.to_dict())
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -46,8 +55,8 @@ def save(
     else:
         header = {"format": "pt", FORMAT_KEY: FORMAT, CONFIG_KEY: stated}
         _atomically(target, lambda temporary: save_file(tensors, temporary, header))
-    if target != path:
-        text = json.dumps(hf_config.to_hf(config, layout), indent=2) + "\n"
+    if hf_values:
+        text = json.dumps(hf_values, indent=2) + "\n"
         _atomically(path / HF_CONFIG, lambda temporary: temporary.write_text(text))
     return target
 

@@ -12,7 +12,7 @@ from masklet.model import Sam2
 
 SMALL = ModelConfig(
     image_size=64,
-    dim=32,
+    dim=64,
     trunk=TrunkConfig(
         embed_dim=16,
         num_heads=2,
@@ -22,7 +22,7 @@ SMALL = ModelConfig(
         position_grid=(4, 4),
     ),
     decoder=DecoderConfig(num_heads=4, mlp_dim=64),
-    memory=MemoryConfig(dim=16, attention_layers=2, attention_mlp_dim=64),
+    memory=MemoryConfig(attention_layers=2, attention_mlp_dim=64),
 )
 
 

@@ -76,7 +76,7 @@ def test_half_a_label_table_is_refused(config, make_state):
 
 
 def test_a_tensor_of_no_model_has_no_foreign_name():
-    with pytest.raises(ValueError, match="named 'trunk.blocks.0.extra'"):
+    with pytest.raises(ValueError, match=r"named 'trunk\.blocks\.0\.extra'"):
         from_native({"trunk.blocks.0.extra": torch.zeros(1)}, Layout.OFFICIAL)
 
 

@@ -33,7 +33,7 @@ def test_one_error_names_every_problem_in_the_files_own_names(config, make_state
     state = from_native(make_state(config), Layout.OFFICIAL)
     del state["no_mem_embed"]
     del state["sam_prompt_encoder.point_embeddings.3.weight"]
-    state["maskmem_tpos_enc"] = torch.zeros(6, 1, 1, 16)
+    state["maskmem_tpos_enc"] = torch.zeros(6, 1, 1, 64)
     state["extra.weight"] = torch.zeros(1)
     state["mask_downsample.bias"] = torch.zeros(1, dtype=torch.int64)
     model = Sam2(config)
@@ -43,11 +43,11 @@ def test_one_error_names_every_problem_in_the_files_own_names(config, make_state
     problems = error.value.problems
     assert set(problems.missing) == {"no_mem_embed", "sam_prompt_encoder.point_embeddings.3.weight"}
     assert problems.unexpected == ("extra.weight",)
-    assert problems.misshapen == (("maskmem_tpos_enc", (6, 1, 1, 16), (7, 1, 1, 16)),)
+    assert problems.misshapen == (("maskmem_tpos_enc", (6, 1, 1, 64), (7, 1, 1, 64)),)
     assert problems.not_floating == ("mask_downsample.bias",)
     message = str(error.value)
     assert message.startswith("some.pt does not fit the model")
-    assert "maskmem_tpos_enc is (6, 1, 1, 16), not (7, 1, 1, 16)" in message
+    assert "maskmem_tpos_enc is (6, 1, 1, 64), not (7, 1, 1, 64)" in message
     assert torch.equal(model.no_object_pointer, before), "nothing is loaded"
 
 
@@ -85,10 +85,10 @@ def test_an_image_only_checkpoint_makes_a_model_of_still_images(config, make_sta
         features = model.encode_image(torch.zeros(1, 3, 64, 64))
         embedding = model.attend_memory(features.stride16)
         assert model.decode_masks(embedding, features, model.encode_prompts()).logits.isfinite().all()
-        memory = MemoryTokens(torch.zeros(1, 16, 16), torch.zeros(1, 16, 16), 0)
+        memory = MemoryTokens(torch.zeros(1, 16, 64), torch.zeros(1, 16, 64), 0)
         with pytest.raises(ValueError, match=r"images\.safetensors holds the still-image parts"):
             model.attend_memory(features.stride16, memory)
-        mask, pointer = torch.zeros(1, 1, 64, 64), torch.zeros(1, 32)
+        mask, pointer = torch.zeros(1, 1, 64, 64), torch.zeros(1, 64)
         with pytest.raises(ValueError, match="cannot follow objects through a video"):
             model.encode_memory(features.stride16, mask, pointer, torch.ones(1, 1, dtype=torch.bool))
     assert not any(name.startswith("memory") for name in model.state_dict())
