@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -158,9 +160,18 @@ def test_compiling_changes_no_weights_and_no_names(file, monkeypatch):
     assert list(model.state_dict()) == list(Sam2(SMALL).state_dict())
 
 
+COMPILED = """
+import sys, torch
+from masklet.runtime.load import load_model
+pixels = torch.randn(1, 3, 64, 64)
+with torch.inference_mode():
+    a, b = (load_model(sys.argv[1], device="cpu", compile=c).encode_image(pixels).stride16 for c in (False, True))
+torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+"""
+
+
 @pytest.mark.slow
-def test_a_compiled_model_gives_the_same_numbers(file, small):
-    model = load_model(file, device="cpu", compile=True)
-    with torch.inference_mode():
-        ours, theirs = model.encode_image(pixels(SMALL)), small.encode_image(pixels(SMALL))
-    torch.testing.assert_close(ours.stride16, theirs.stride16, rtol=1e-4, atol=1e-4)
+def test_a_compiled_model_gives_the_same_numbers(file):
+    # In a process of its own: the compiler cannot trace the checks of shapes that the tests run with.
+    done = subprocess.run([sys.executable, "-c", COMPILED, str(file)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
