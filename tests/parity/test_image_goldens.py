@@ -1,8 +1,5 @@
 """The original's image predictor, call by call, on stand-in weights: features, masks, scores and logits."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -14,6 +11,9 @@ from masklet.io.images import preprocess, read_image
 TOLERANCE = 1e-3
 """Absolute plus relative: the original itself moves by 6.3e-4 between kernels."""
 
+CHAINED_TOLERANCE = 2e-3
+"""Where logits of one prediction are the prompt of the next: with one thread the original moves by 1.5e-3 there."""
+
 SHORT = {"tiny": "t", "small": "s", "base_plus": "b+", "large": "l"}
 GOLDENS = [
     "sam2.1_hiera_tiny-256px-salt0",
@@ -24,8 +24,8 @@ GOLDENS = [
 ]
 
 
-def close(found: np.ndarray, golden: np.ndarray) -> None:
-    np.testing.assert_allclose(found, golden, atol=TOLERANCE, rtol=TOLERANCE)
+def close(found: np.ndarray, golden: np.ndarray, tolerance: float = TOLERANCE) -> None:
+    np.testing.assert_allclose(found, golden, atol=tolerance, rtol=tolerance)
 
 
 def bits(packed: np.ndarray, shape: np.ndarray) -> np.ndarray:
@@ -57,5 +57,5 @@ def test_image_scenario(stem, shared, standin, scenario):
             ours, theirs = bits(value, shape), bits(golden[key], shape)
             assert (ours & theirs).sum() >= 0.999 * (ours | theirs).sum(), key
         else:
-            close(value, golden[key])
+            close(value, golden[key], CHAINED_TOLERANCE if key.startswith("mask_refine") else TOLERANCE)
     assert set(found) == set(golden.files) - {"high_res_0", "high_res_1"}
