@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from masklet.checkpoint.files import save_masklet
+from masklet.checkpoint.save import save_model
 from masklet.config import preset
 from masklet.model import Sam2
 from masklet.training.batches import image_batches
@@ -46,7 +46,7 @@ def main() -> None:
     scenes = SyntheticScenes(arguments.sources, SceneConfig(image_size=config.image_size), seed=arguments.seed)
     batches = image_batches(scenes, arguments.batch_size, arguments.objects, seed=arguments.seed)
     weights = arguments.run / "average.safetensors"
-    fit.run(batches, on_save=lambda model: save_masklet(model, weights, dtype=torch.float16))
+    fit.run(batches, on_save=lambda model: save_model(model, weights, dtype=torch.float16))
 
 
 if __name__ == "__main__":
