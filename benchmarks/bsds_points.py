@@ -58,7 +58,9 @@ def click_everything(predictor: masklet.ImagePredictor, folder: Path) -> list[An
             ious = mask_iou(several.masks[i], truth[None])
             best, guess = int(ious.argmax()), int(several.scores[i].argmax())
             one = float(mask_iou(single.masks[i], truth[None])[0])
-            answers.append(Answer(picture, truth, points[i], several.masks[i, best], float(ious[best]), float(ious[guess]), one))
+            answers.append(
+                Answer(picture, truth, points[i], several.masks[i, best], float(ious[best]), float(ious[guess]), one)
+            )
     return answers
 
 
@@ -88,7 +90,9 @@ def main() -> None:
         pictures = []
         for answer in sorted(answers, key=lambda a: a.best)[:: max(1, len(answers) // 12)][:12]:
             image = read_image(answer.picture)
-            pair = [draw_overlay(image, m[None], points=[answer.point], labels=[1]) for m in (answer.region, answer.mask)]
+            pair = [
+                draw_overlay(image, m[None], points=[answer.point], labels=[1]) for m in (answer.region, answer.mask)
+            ]
             pictures.append(np.concatenate(pair, axis=1))
         write_image(arguments.worst, draw_grid(pictures, columns=3))
 
