@@ -9,7 +9,6 @@ and a compiler to install). Also: where our time goes, and our encoder's share o
 
 import argparse
 import json
-import os
 import platform
 import statistics
 import tempfile
@@ -175,7 +174,7 @@ def main() -> None:
         works["masklet"][0]()
     rate = matmul_rate()
     report = {
-        "machine": f"{processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, torch {torch.__version__}",
+        "machine": f"{processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}",
         "model": arguments.model,
         "image_size": config.image_size,
         "encode_seconds": encode,

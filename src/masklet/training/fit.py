@@ -73,7 +73,7 @@ class Fit:
         """Where the run's state is kept."""
         return self.folder / "state.pt"
 
-    def run(self, batches: Iterator[PromptedBatch], on_save: Callable[[Sam2], None] | None = None) -> Sam2:
+    def run(self, batches: Iterator[PromptedBatch], on_save: Callable[[Sam2], object] | None = None) -> Sam2:
         """Train to `config.steps` and give back the averaged model. `on_save` is called with it at every save."""
         reports: list[dict[str, float]] = []
         started = time.monotonic()
@@ -108,8 +108,8 @@ class Fit:
         # Early on the average would remember random weights: let it forget faster.
         decay = min(self.config.average_decay, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
-            ours = list(self.average.parameters())
-            torch._foreach_lerp_(ours, list(self.model.parameters()), 1 - decay)
+            for averaged, current in zip(self.average.parameters(), self.model.parameters(), strict=True):
+                averaged.lerp_(current, 1 - decay)
 
     def _log(self, reports: list[dict[str, float]], seconds: float) -> None:
         names = sorted({name for report in reports for name in report})

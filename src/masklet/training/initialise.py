@@ -36,9 +36,15 @@ def initialise(model: Sam2) -> None:
 
 
 def _look_at_own_place(attention: Attention) -> None:
-    nn.init.orthogonal_(attention.q_projection.weight, gain=SHARPNESS)
-    attention.k_projection.weight.copy_(attention.q_projection.weight)
-    nn.init.orthogonal_(attention.v_projection.weight)
-    attention.out_projection.weight.copy_(attention.v_projection.weight.T)
-    for projection in (attention.q_projection, attention.k_projection, attention.v_projection, attention.out_projection):
+    query, key, value, out = (
+        attention.q_projection,
+        attention.k_projection,
+        attention.v_projection,
+        attention.out_projection,
+    )
+    nn.init.orthogonal_(query.weight, gain=SHARPNESS)
+    key.weight.copy_(query.weight)
+    nn.init.orthogonal_(value.weight)
+    out.weight.copy_(value.weight.T)
+    for projection in (query, key, value, out):
         nn.init.zeros_(projection.bias)

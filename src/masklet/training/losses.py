@@ -7,7 +7,6 @@ keeps what it knows of its border. Source: the SAM 2 paper, appendix D.2; the re
 
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor

@@ -82,8 +82,7 @@ class SAM2ImagePredictor:
         self.reset_predictor()
         model = self._predictor.model
         for image in images:
-            shape = image.shape
-            assert image.ndim == 3 and shape[2] == 3, f"an image is RGB of shape (H, W, 3), not {shape}"
+            assert image.shape[2:] == (3,), f"an image is RGB of shape (H, W, 3), not {image.shape}"
         squares = []
         for image in images:
             pixels = torch.as_tensor(image.copy()).permute(2, 0, 1)
@@ -132,16 +131,19 @@ class SAM2ImagePredictor:
         batches = (point_coords_batch, point_labels_batch, box_batch, mask_input_batch)
         answers = []
         for index in range(len(self._set_features())):
-            prompts = tuple(None if batch is None else batch[index] for batch in batches)
+            prompts = [None if batch is None else batch[index] for batch in batches]
             answers.append(self._predict_one(index, prompts, multimask_output, return_logits, normalize_coords))
         masks, scores, low_res = (list(column) for column in zip(*answers, strict=True))
         return masks, scores, low_res
 
     def _predict_one(
-        self, index: int, prompts: tuple[Any, ...], multimask: bool, return_logits: bool, normalize: bool
+        self, index: int, prompts: Sequence[Any], multimask: bool, return_logits: bool, normalize: bool
     ) -> Arrays:
         self._set_features()
-        mask, coords, labels, box = self._prep_prompts(*prompts, normalize, index)
+        point_coords, point_labels, box, mask_input = prompts
+        mask, coords, labels, box = self._prep_prompts(
+            point_coords, point_labels, box, mask_input, normalize, img_idx=index
+        )
         answer = self._predict(coords, labels, box, mask, multimask, return_logits, img_idx=index)
         masks, scores, low_res = (x.float().cpu().numpy() for x in answer)
         if len(masks) == 1:
