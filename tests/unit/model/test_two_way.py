@@ -1,0 +1,123 @@
+"""The two-way transformer against its formulas, head by head."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from masklet.config import DecoderConfig
+from masklet.model.two_way import Attention, TwoWayLayer, TwoWayTransformer
+
+DIM, HEADS = 8, 2
+CONFIG = DecoderConfig(depth=2, num_heads=HEADS, mlp_dim=12)
+
+
+def linear(x: Tensor, layer: nn.Linear) -> Tensor:
+    return torch.einsum("bnc,dc->bnd", x, layer.weight) + layer.bias
+
+
+def attend(attention: Attention, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    q, k, v = linear(q, attention.q_projection), linear(k, attention.k_projection), linear(v, attention.v_projection)
+    width = q.shape[-1] // HEADS
+    heads = []
+    for head in range(HEADS):
+        part = slice(head * width, (head + 1) * width)
+        scores = torch.einsum("bnc,blc->bnl", q[..., part], k[..., part]) / width**0.5
+        weights = scores.exp() / scores.exp().sum(-1, keepdim=True)
+        heads.append(weights @ v[..., part])
+    return linear(torch.cat(heads, dim=-1), attention.out_projection)
+
+
+def normalise(x: Tensor, norm: nn.LayerNorm) -> Tensor:
+    mean, variance = x.mean(-1, keepdim=True), x.var(-1, keepdim=True, unbiased=False)
+    return (x - mean) / (variance + 1e-5).sqrt() * norm.weight + norm.bias
+
+
+def two_way_layer(
+    layer: TwoWayLayer, tokens: Tensor, image: Tensor, token_position: Tensor, image_position: Tensor, first: bool
+) -> tuple[Tensor, Tensor]:
+    if first:
+        tokens = attend(layer.self_attention, tokens, tokens, tokens)
+    else:
+        placed = tokens + token_position
+        tokens = tokens + attend(layer.self_attention, placed, placed, tokens)
+    tokens = normalise(tokens, layer.norm1)
+    looked = attend(layer.token_to_image, tokens + token_position, image + image_position, image)
+    tokens = normalise(tokens + looked, layer.norm2)
+    hidden, out = layer.mlp.layers
+    tokens = normalise(tokens + linear(linear(tokens, hidden).clamp(min=0), out), layer.norm3)
+    looked = attend(layer.image_to_token, image + image_position, tokens + token_position, tokens)
+    return tokens, normalise(image + looked, layer.norm4)
+
+
+def randomise(module: nn.Module) -> None:
+    for parameter in module.parameters():
+        nn.init.normal_(parameter, std=0.4)
+
+
+@pytest.fixture
+def inputs() -> tuple[Tensor, Tensor, Tensor]:
+    torch.manual_seed(0)
+    return torch.randn(3, 5, DIM), torch.randn(3, 7, DIM), torch.randn(1, 7, DIM)
+
+
+@pytest.mark.parametrize("downsampling", [1, 2])
+def test_attention(downsampling):
+    torch.manual_seed(0)
+    attention = Attention(DIM, HEADS, downsampling)
+    assert attention.q_projection.out_features == DIM // downsampling
+    q, k, v = torch.randn(2, 3, DIM), torch.randn(2, 6, DIM), torch.randn(2, 6, DIM)
+    torch.testing.assert_close(attention(q, k, v), attend(attention, q, k, v), atol=1e-5, rtol=1e-5)
+
+
+def test_attention_across_is_half_as_wide():
+    layer = TwoWayLayer(DIM, CONFIG, first=False)
+    assert layer.self_attention.q_projection.out_features == DIM
+    assert layer.token_to_image.q_projection.out_features == DIM // 2
+    assert layer.image_to_token.q_projection.out_features == DIM // 2
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_layer(first, inputs):
+    tokens, image, image_position = inputs
+    layer = TwoWayLayer(DIM, CONFIG, first)
+    randomise(layer)
+    token_position = torch.randn_like(tokens)
+    found = layer(tokens, image, token_position, image_position)
+    expected = two_way_layer(layer, tokens, image, token_position, image_position, first)
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_the_first_self_attention_replaces_the_tokens(inputs):
+    """It has no residual: with an output of nothing, nothing is left of the tokens."""
+    tokens, image, image_position = inputs
+    for first, kept in ((True, torch.zeros_like(tokens)), (False, tokens)):
+        layer = TwoWayLayer(DIM, CONFIG, first)
+        nn.init.zeros_(layer.self_attention.out_projection.weight)
+        nn.init.zeros_(layer.self_attention.out_projection.bias)
+        seen = []
+        handle = layer.norm1.register_forward_pre_hook(lambda _, args, seen=seen: seen.append(args[0]))
+        layer(tokens, image, tokens, image_position)
+        handle.remove()
+        assert torch.equal(seen[0], kept)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_the_whole(depth, inputs):
+    """Only layer 0 is a first one; the tokens as they came in are added at every attention; a last look, a norm."""
+    tokens, image, image_position = inputs
+    transformer = TwoWayTransformer(DIM, DecoderConfig(depth=depth, num_heads=HEADS, mlp_dim=12))
+    randomise(transformer)
+    found = transformer(tokens, image, image_position)
+    position = tokens
+    for index, layer in enumerate(transformer.layers):
+        tokens, image = two_way_layer(layer, tokens, image, position, image_position, first=index == 0)
+    looked = attend(transformer.final_attention, tokens + position, image + image_position, image)
+    expected = (normalise(tokens + looked, transformer.final_norm), image)
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_norms_have_the_frameworks_epsilon():
+    """1e-5, where the trunk has 1e-6."""
+    norms = [m for m in TwoWayTransformer(DIM, CONFIG).modules() if isinstance(m, nn.LayerNorm)]
+    assert len(norms) == 2 * 4 + 1
+    assert {norm.eps for norm in norms} == {1e-5}
