@@ -7,7 +7,6 @@ Source: Ravi et al., "SAM 2: Segment Anything in Images and Videos", 2024.
 """
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -24,9 +23,6 @@ from masklet.types import DecodedMasks, FrameMemory, ImageFeatures, MemoryTokens
 
 MASK_SCALE, MASK_BIAS = 20.0, -10.0
 """The memory encoder sees masks as 20 * probability - 10 (released configurations)."""
-
-ABSENT_LOGIT = -1024.0
-"""Mask logit everywhere in a frame where the object is absent (upstream's constant)."""
 
 
 class Sam2(nn.Module):
@@ -122,10 +118,3 @@ class Sam2(nn.Module):
     def object_pointer(self, token: Float[Tensor, "B C"], present: Bool[Tensor, "B 1"]) -> Float[Tensor, "B C"]:
         """The pointer made of a mask's output token; a learned vector where the object is absent."""
         return torch.where(present, self.pointer_projection(token), self.no_object_pointer)
-
-    def resize_mask_prompt(self, logits: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B 1 S S"]:
-        """Mask logits of any size, at the side that `encode_prompts` takes."""
-        side = self.config.mask_side
-        if logits.shape[2:] == (side, side):
-            return logits
-        return F.interpolate(logits.float(), (side, side), mode="bilinear", align_corners=False, antialias=True)
