@@ -97,7 +97,10 @@ def _save_pt(contents: dict[str, Any], path: Path) -> None:
 def _atomically(path: Path, write: Callable[[Path], object]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        temporary.touch()
+        mode = temporary.stat().st_mode
         write(temporary)
+        temporary.chmod(mode)  # that of any new file: safetensors makes files that others cannot read
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

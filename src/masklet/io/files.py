@@ -33,7 +33,10 @@ def write_atomically(path: str | Path) -> Iterator[Path]:
         raise IsADirectoryError(f"{path} is a folder: name a file to write")
     temporary = target.with_name(f".{uuid4().hex[:12]}{target.suffix}")
     try:
+        temporary.touch()
+        mode = temporary.stat().st_mode
         yield temporary
+        temporary.chmod(mode)  # that of any new file: some writers make files that others cannot read
         temporary.replace(target)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -18,6 +18,8 @@ def test_there_and_back(tmp_path, dtype):
         assert torch.equal(getattr(again, name), getattr(features, name))
     assert again.image_sizes == features.image_sizes
     assert [path.name for path in tmp_path.iterdir()] == ["a.features"]
+    (tmp_path / "ordinary").touch()
+    assert (tmp_path / "a.features").stat().st_mode == (tmp_path / "ordinary").stat().st_mode
 
 
 def test_a_slice_of_a_batch_is_saved_alone(tmp_path):
