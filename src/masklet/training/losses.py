@@ -75,7 +75,7 @@ def mask_losses(decoded: DecodedMasks, target: Float[Tensor, "B H W"], multimask
     targets = target[:, None].expand_as(logits)
     focal, dice, iou = focal_loss(logits, targets), dice_loss(logits, targets), true_iou(logits, targets)
     best = (weights.focal * focal + weights.dice * dice).argmin(1, keepdim=True)
-    present = (target > 0.5).flatten(1).any(1).float()
+    present = (target > 0).flatten(1).any(1).float()
 
     def mean_of_best(values: Tensor) -> Tensor:
         return (values.gather(1, best)[:, 0] * present).mean()
