@@ -14,6 +14,7 @@ from masklet.config import preset
 from masklet.model import Sam2
 from masklet.training.batches import image_batches
 from masklet.training.fit import Fit, FitConfig
+from masklet.training.initialise import initialise
 from masklet.training.synthetic import SceneConfig, SyntheticScenes
 
 
@@ -33,8 +34,10 @@ def main() -> None:
 
     config = preset("nano").with_image_size(arguments.image_size)
     torch.manual_seed(arguments.seed)
+    model = Sam2(config)
+    initialise(model)
     fit = Fit(
-        Sam2(config),
+        model,
         FitConfig(
             steps=arguments.steps,
             decay_steps=arguments.decay_steps,

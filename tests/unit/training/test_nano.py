@@ -1,0 +1,102 @@
+"""The bundled model's recipe from prepared pictures to loadable weights, at a small size."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from masklet.checkpoint.convert import inspect
+from masklet.config import preset
+from masklet.model.two_way import Attention
+from masklet.runtime.load import load_model
+from masklet.training import nano
+from masklet.training.prepare import write_cutouts, write_views
+
+SIDE = 64
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Prepared pictures: a cut-out square of each kind, and two views of four quadrants."""
+    root = tmp_path_factory.mktemp("pictures")
+    cutouts = [np.full((size, size, 4), 255, np.uint8) for size in (24, 32, 40, 48, 56)]
+    offsets = np.cumsum([0, *(cutout.size for cutout in cutouts)])
+    index = [(int(offsets[kind]), *cutout.shape[:2], kind) for kind, cutout in enumerate(cutouts)]
+    write_cutouts(root / "prepared", [cutout.ravel() for cutout in cutouts], index)
+    labels = np.kron(np.array([[0, 1], [2, 3]], np.uint16), np.ones((40, 40), np.uint16))
+    members = np.array([[1, 0, 0, 0], [0, 1, 0, 0], [1, 1, 0, 0]], bool)
+    rng = np.random.default_rng(0)
+    scores = np.array([0.9, 0.4, 0.2], np.float32)
+    views = [(rng.integers(0, 256, (4, 3)).astype(np.uint8)[labels], labels, members, scores) for _ in range(2)]
+    write_views(root / "prepared", views, len(views))
+    return root
+
+
+@pytest.fixture
+def train(sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """`train("--steps", "2")`: the recipe with these arguments; the run's folder."""
+
+    def call(*arguments: str) -> Path:
+        folder = tmp_path / "run"
+        fixed = ("--sources", str(sources), "--run", str(folder), "--image-size", str(SIDE))
+        monkeypatch.setattr(sys, "argv", ["nano", *fixed, "--batch-size", "1", "--objects", "2", *arguments])
+        with torch.random.fork_rng():
+            nano.main()
+        return folder
+
+    return call
+
+
+def test_two_steps_and_one_more(train):
+    """Half-precision weights that load; and a second round that goes on from the first."""
+    folder = train("--steps", "2")
+    assert sorted(path.name for path in folder.iterdir()) == ["average.safetensors", "state.pt"]
+    weights = folder / "average.safetensors"
+    info = inspect(weights)
+    assert info.dtype == torch.float16
+    assert info.config == preset("nano").with_image_size(SIDE)
+    assert not info.problems
+    first = load_model(weights, device="cpu").state_dict()
+    average = torch.load(folder / "state.pt", weights_only=True)["average"]
+    for name, tensor in first.items():
+        torch.testing.assert_close(tensor, average[name].half().float())
+
+    train("--steps", "3", "--decay-steps", "1", "--seed", "1")
+    assert torch.load(folder / "state.pt", weights_only=True)["step"] == 3
+    second = load_model(weights, device="cpu").state_dict()
+    assert any(not torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_new_run_starts_where_a_click_looks_at_its_own_place(train):
+    folder = train("--steps", "1", "--learning-rate", "0")
+    model = load_model(folder / "average.safetensors", device="cpu")
+    attentions = [module for module in model.mask_decoder.modules() if isinstance(module, Attention)]
+    assert attentions
+    for attention in attentions:
+        assert torch.equal(attention.q_projection.weight, attention.k_projection.weight)
+
+
+def test_the_log_tells_how_it_goes(train, monkeypatch, capsys):
+    class Chatty(nano.FitConfig):
+        def __init__(self, **values: object) -> None:
+            super().__init__(**values, log_every=1)
+
+    monkeypatch.setattr(nano, "FitConfig", Chatty)
+    folder = train("--steps", "1")
+    lines = (folder / "log.jsonl").read_text().splitlines()
+    assert capsys.readouterr().out.splitlines() == lines
+    assert json.loads(lines[0])["step"] == 1
+
+
+def test_folders_are_asked_for(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["nano", "--steps", "2"])
+    with pytest.raises(SystemExit):
+        nano.main()
+    assert "--sources, --run" in capsys.readouterr().err
