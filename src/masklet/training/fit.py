@@ -3,6 +3,8 @@
 The constant middle makes rounds cheap: a run can go on from its state for as long as it pays, and any time it is given
 a descent (`decay_steps`) from there. Everything that the next step depends on is in the state file, which is replaced
 atomically.
+
+Under `torchrun` every process trains on batches of its own and gradients are averaged; the first process writes.
 """
 
 import copy
@@ -13,6 +15,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
+import torch.distributed as dist
 
 from masklet.model import Sam2
 from masklet.training.losses import Losses, LossWeights
@@ -73,6 +76,11 @@ class Fit:
         """Where the run's state is kept."""
         return self.folder / "state.pt"
 
+    @property
+    def writes(self) -> bool:
+        """Whether this process is the one that writes files."""
+        return not dist.is_initialized() or dist.get_rank() == 0
+
     def run(self, batches: Iterator[PromptedBatch], on_save: Callable[[Sam2], object] | None = None) -> Sam2:
         """Train to `config.steps` and give back the averaged model. `on_save` is called with it at every save."""
         reports: list[dict[str, float]] = []
@@ -84,7 +92,7 @@ class Fit:
                 reports, started = [], time.monotonic()
             if self.step % self.config.save_every == 0 or self.step == self.config.steps:
                 self.save()
-                if on_save:
+                if on_save and self.writes:
                     on_save(self.average)
         return self.average
 
@@ -98,6 +106,7 @@ class Fit:
         if not total.isfinite():
             raise FloatingPointError(f"the loss is {total.item()} at step {self.step}; lower learning_rate ({rate:g})")
         total.backward()
+        _average_gradients(self.model)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
         self.optimizer.step()
         self.step += 1
@@ -112,6 +121,8 @@ class Fit:
                 averaged.lerp_(current, 1 - decay)
 
     def _log(self, reports: list[dict[str, float]], seconds: float) -> None:
+        if not self.writes:
+            return
         names = sorted({name for report in reports for name in report})
         means: dict[str, float] = {"step": self.step, "seconds": round(seconds, 1)}
         for name in names:
@@ -124,6 +135,8 @@ class Fit:
 
     def save(self) -> None:
         """Write the state, whole or not at all."""
+        if not self.writes:
+            return
         state = {
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
@@ -142,6 +155,18 @@ class Fit:
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"])
         self.step = state["step"]
+
+
+def _average_gradients(model: Sam2) -> None:
+    """Mean over the processes. All have gradients for the same parameters, as they draw the same kinds of prompts."""
+    if not dist.is_initialized():
+        return
+    gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+    joined = torch.cat([gradient.flatten() for gradient in gradients])
+    dist.all_reduce(joined)
+    parts = (joined / dist.get_world_size()).split([gradient.numel() for gradient in gradients])
+    for gradient, part in zip(gradients, parts, strict=True):
+        gradient.copy_(part.view_as(gradient))
 
 
 def _groups(model: Sam2, weight_decay: float) -> list[dict[str, object]]:

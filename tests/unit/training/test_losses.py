@@ -119,6 +119,8 @@ def test_losses_at_their_ends():
     empty = torch.zeros_like(target)
     assert dice_loss(empty - 40, empty).item() == pytest.approx(0, abs=1e-6)
     assert true_iou(empty - 40, empty).item() == 0, "an empty union counts as one pixel"
+    empty[0, 2, 3] = 1
+    assert true_iou(2 * empty - 1, empty).item() == 1, "and one pixel as one pixel"
 
 
 @pytest.mark.parametrize("multimask", [True, False])
