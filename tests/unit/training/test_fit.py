@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 
 from masklet.config import DecoderConfig, MemoryConfig, ModelConfig, TrunkConfig
 from masklet.model import Sam2
@@ -226,3 +227,30 @@ def test_gradients_are_clipped(tmp_path):
     gradients = [parameter.grad for parameter in fit.model.parameters() if parameter.grad is not None]
     norm = torch.stack([gradient.norm() for gradient in gradients]).norm().item()
     assert norm == pytest.approx(1e-3, rel=1e-2)
+
+
+@pytest.fixture
+def as_second_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes this process the second of two; the first, which is not there, has gradients three times as large."""
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(dist, "get_rank", lambda: 1)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+    monkeypatch.setattr(dist, "all_reduce", lambda gradients: gradients.mul_(4))
+
+
+@pytest.mark.usefixtures("as_second_of_two")
+def test_of_several_processes_the_first_writes(tmp_path):
+    Fit(make_model(), config(steps=2, save_every=1), tmp_path, OFTEN).run(batches(), on_save=pytest.fail)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_of_several_processes_gradients_are_averaged(tmp_path, request):
+    alone = Fit(make_model(), config(steps=1, clip_norm=1e9), tmp_path / "alone", OFTEN)
+    alone.run(batches())
+    request.getfixturevalue("as_second_of_two")
+    together = Fit(make_model(), config(steps=1, clip_norm=1e9), tmp_path / "together", OFTEN)
+    together.run(batches())
+    for own, mean in zip(alone.model.parameters(), together.model.parameters(), strict=True):
+        assert (own.grad is None) == (mean.grad is None)
+        if own.grad is not None:
+            torch.testing.assert_close(mean.grad, 2 * own.grad, atol=1e-6, rtol=1e-5)

@@ -99,4 +99,4 @@ def test_folders_are_asked_for(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["nano", "--steps", "2"])
     with pytest.raises(SystemExit):
         nano.main()
-    assert "--sources, --run" in capsys.readouterr().err
+    assert "required: --sources, --" in capsys.readouterr().err
