@@ -37,7 +37,7 @@ class FitConfig:
     average_decay: float = 0.998
     """Of the exponential moving average of the weights."""
     log_every: int = 50
-    save_every: int = 500
+    save_every: int = 250
     seed: int = 0
 
     def rate(self, step: int) -> float:

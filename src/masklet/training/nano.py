@@ -1,4 +1,4 @@
-"""The recipe of the bundled model: `python -m masklet.training.nano --sources DIR --run DIR --steps N`.
+"""The recipe of the bundled model: `python -m masklet.training.nano --sources DIR --output DIR --steps N`.
 
 Images only so far: the memory parts keep their initial values. A run goes on from the state in its folder, so it is
 made of rounds, each with a seed of its own: first at a quarter of the pixels, which learns as much in a third of the
@@ -48,18 +48,18 @@ def main() -> None:
         seed=arguments.seed,
     )
     prompts = PromptConfig(correction_probability=CORRECTION_PROBABILITY)
-    fit = Fit(model, config, arguments.run, prompts, LossWeights(focal=FOCAL_WEIGHT))
+    fit = Fit(model, config, arguments.output, prompts, LossWeights(focal=FOCAL_WEIGHT))
     seed = arguments.seed * 1000 + rank  # of the data: another one for every process and round
     scenes = SyntheticScenes(arguments.sources, SceneConfig(image_size=model.config.image_size), seed=seed)
     batches = image_batches(scenes, arguments.batch_size, arguments.objects, seed=seed)
-    weights = arguments.run / "average.safetensors"
+    weights = arguments.output / "average.safetensors"
     fit.run(batches, on_save=lambda model: save_model(model, weights, dtype=torch.float16))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sources", type=Path, required=True, help="folder that masklet.training.prepare filled")
-    parser.add_argument("--run", type=Path, required=True, help="folder of the run; resumed where it has a state")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the run; resumed where it has a state")
     parser.add_argument("--steps", type=int, required=True, help="step to train to, counted over all rounds")
     parser.add_argument("--decay-steps", type=int, default=0, help="last steps, with the rate falling to zero")
     parser.add_argument("--learning-rate", type=float, default=6e-4)

@@ -45,7 +45,7 @@ def train(sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cal
 
     def call(*arguments: str) -> Path:
         folder = tmp_path / "run"
-        fixed = ("--sources", str(sources), "--run", str(folder), "--image-size", str(SIDE))
+        fixed = ("--sources", str(sources), "--output", str(folder), "--image-size", str(SIDE))
         monkeypatch.setattr(sys, "argv", ["nano", *fixed, "--batch-size", "1", "--objects", "2", *arguments])
         with torch.random.fork_rng():
             nano.main()
