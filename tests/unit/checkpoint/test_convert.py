@@ -118,10 +118,3 @@ def test_a_model_saves_itself(config, tmp_path):
     info = inspect(save_model(model, tmp_path / "m.safetensors", dtype=torch.float16))
     assert info.config == model.config
     assert info.dtype == torch.float16
-
-
-@pytest.mark.parametrize("name", ["a.safetensors", "a.pt"])
-def test_files_are_as_readable_as_any_new_file(tmp_path, name, config):
-    save_model(Sam2(config), tmp_path / name)
-    (tmp_path / "ordinary").touch()
-    assert (tmp_path / name).stat().st_mode == (tmp_path / "ordinary").stat().st_mode
