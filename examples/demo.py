@@ -12,6 +12,7 @@ import masklet
 from masklet.io.files import write_image, write_mask_png
 from masklet.io.images import read_image
 from masklet.io.overlay import draw_grid, draw_overlay
+from masklet.model import Sam2
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PHOTOGRAPH = REPOSITORY / "examples" / "media" / "coffee.jpg"
@@ -24,7 +25,7 @@ CUP = (170, 16, 412, 312)
 """A box around the cup, as (x0, y0, x1, y1)."""
 
 
-def segment_photograph(model: masklet.Sam2, output: Path) -> None:
+def segment_photograph(model: Sam2, output: Path) -> None:
     """One encoding of the picture, two prompts, four files and a sheet of all."""
     photograph = read_image(PHOTOGRAPH)
     predictor = masklet.ImagePredictor(model)

@@ -1,0 +1,44 @@
+"""What the commands say: tables and lines on stdout, problems on stderr."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+OUT = Console(highlight=False)
+ERR = Console(highlight=False, stderr=True)
+PROGRAM = "masklet"
+
+
+class UsageError(ValueError):
+    """The command was given in a way that means nothing."""
+
+
+def say(line: str) -> None:
+    """One line on stdout, as it is."""
+    print(line)  # rich would expand tabs
+
+
+def complain(problem: object) -> None:
+    """One line on stderr, after the program's name."""
+    text = " ".join(str(problem).split())
+    ERR.print(f"{PROGRAM}: {text}", style="red", markup=False, soft_wrap=True)
+
+
+def show_rows(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table for people; where stdout is no terminal, lines with tabs between the columns, for programs.
+
+    Columns without a name have no header.
+    """
+    named = any(columns)
+    if not OUT.is_terminal:
+        for row in (columns, *rows) if named else rows:
+            say("\t".join(row))
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False, show_header=named)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    OUT.print(table)

@@ -1,0 +1,56 @@
+"""Which pictures a command works on, and what their outputs are called."""
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
+
+from masklet.cli.console import UsageError
+from masklet.io.images import list_images
+
+
+def collect_images(sources: Sequence[Path], output: Path) -> tuple[list[Path], list[str]]:
+    """The files to segment, each once, and what is wrong with folders that hold none.
+
+    A folder that is written to as well is a UsageError: the next run would segment the overlays of this one.
+    """
+    files: dict[Path, Path] = {}
+    failures = []
+    for source in sources:
+        if not source.is_dir():
+            files.setdefault(source.resolve(), source)
+            continue
+        if source.resolve() == output.resolve():
+            raise UsageError(f"{source} cannot be read and written to at once: give another folder as --output")
+        found = list_images(source)
+        if not found:
+            failures.append(f"{source}: there are no pictures in this folder")
+        for path in found:
+            files.setdefault(path.resolve(), path)
+    return list(files.values()), failures
+
+
+def output_stems(paths: Sequence[Path]) -> list[str]:
+    """A name for each picture's outputs: its stem, and where several share it, as much more of the path as it takes."""
+    stems = [path.stem for path in paths]
+    for detail in range(1, max((len(path.parts) for path in paths), default=0) + 1):
+        uses = Counter(map(str.casefold, stems))  # some file systems do not tell cases apart
+        if len(uses) == len(stems):
+            return stems
+        stems = [
+            _stem(path, detail) if uses[stem.casefold()] > 1 else stem for path, stem in zip(paths, stems, strict=True)
+        ]
+    taken: set[str] = set()
+    for index, stem in enumerate(stems):
+        numbers = count(2)
+        while stems[index].casefold() in taken:
+            stems[index] = f"{stem}-{next(numbers)}"
+        taken.add(stems[index].casefold())
+    return stems
+
+
+def _stem(path: Path, detail: int) -> str:
+    """cup-jpg, then photos-cup-jpg and so on up the path."""
+    parents = [part for part in path.parts[:-1] if part.strip("./\\:")]
+    shown = parents[max(0, len(parents) - detail + 1) :]
+    return "-".join([*shown, path.stem, *([path.suffix[1:]] if path.suffix else [])])

@@ -1,0 +1,205 @@
+"""`masklet segment`: masks of what is pointed at in pictures, as files.
+
+For a picture `cup.jpg` it writes `cup.mask1.png` and so on (255 inside, 0 outside), `cup.coco.json` (COCO, masks as
+RLE) and `cup.overlay.jpg`. Masks are numbered object by object, an object's best candidate first.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from cyclopts import Parameter, validators
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from masklet.cli.console import ERR, UsageError, complain, say, show_rows
+from masklet.cli.inputs import collect_images, output_stems
+from masklet.cli.options import ModelOptions, PromptOptions
+from masklet.io.coco import coco_records, merge_coco
+from masklet.io.files import read_mask_png, write_image, write_json, write_mask_png
+from masklet.io.images import read_image
+from masklet.io.overlay import draw_overlay
+from masklet.predictors.image import ImagePredictor
+from masklet.types import Prompt
+
+MAX_ROWS = 60
+"""More masks than this are counted, not listed."""
+
+_Area = Annotated[float, Parameter(validator=validators.Number(gte=0))]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class MaskOptions:
+    """How many masks, and how clean."""
+
+    multimask: Annotated[bool | None, Parameter(negative="--single")] = None
+    """Three candidates, or a single mask. If not given: three for one point alone, which may mean a part; else one."""
+
+    hole_area: _Area = 0.0
+    """Fill holes of at most this many low-res pixels (each is 4 x 4 pixels of what the model sees)."""
+
+    sprinkle_area: _Area = 0.0
+    """Remove specks of at most this many low-res pixels."""
+
+
+@dataclass(frozen=True)
+class FoundMasks:
+    """One picture's masks (M, H, W), their scores, and the index of each object's best."""
+
+    masks: np.ndarray
+    scores: np.ndarray
+    best: list[int]
+
+
+@dataclass
+class Report:
+    """What a run has done so far: rows of the table, COCO records, and the pictures that failed, with the reason."""
+
+    rows: list[tuple[str, ...]] = field(default_factory=list)
+    records: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+
+def segment(
+    images: Annotated[list[Path], Parameter(negative="")],
+    /,
+    *,
+    prompts: PromptOptions = PromptOptions(),  # noqa: B008 (frozen; cyclopts wants an instance)
+    model: ModelOptions = ModelOptions(),  # noqa: B008
+    masks: MaskOptions = MaskOptions(),
+    output: Path = Path("out"),
+) -> int:
+    """Segment pictures: masks of what points, boxes or a mask point at.
+
+    Writes, for a picture cup.jpg: cup.mask1.png and so on, cup.coco.json (COCO with RLE) and cup.overlay.jpg, and for
+    several pictures also coco.json with the masks of all. The same prompts apply to every picture. All points, with at
+    most one box and a mask, are one prompt; several boxes are several objects.
+
+    For example:
+
+        masklet segment cup.jpg --point 290,160 --point 120,300,0 --output out
+        masklet segment photos/ --box 40,30,400,300 --box 410,30,600,300 --model sam2.1_hiera_tiny
+
+    Parameters
+    ----------
+    images
+        Pictures, or folders of pictures.
+    output
+        Folder for what is written; made if it is not there.
+    """
+    check_prompts(prompts)
+    paths, failures = collect_images(images, output)
+    predictor = ImagePredictor(model.load(), max_hole_area=masks.hole_area, max_sprinkle_area=masks.sprinkle_area)
+    prompt = to_prompt(prompts)
+    multimask = is_ambiguous(prompts) if masks.multimask is None else masks.multimask
+    output.mkdir(parents=True, exist_ok=True)
+    report = Report(failures=failures)
+    with _progress(len(paths)) as progress:
+        task = progress.add_task("", total=len(paths))
+        for path, stem in zip(paths, output_stems(paths), strict=True):
+            progress.update(task, description=path.name)
+            try:
+                image = read_image(path)
+                found = find_masks(predictor, image, prompt, multimask)
+                write_outputs(output / stem, path, image, found, prompts, report)
+            except (OSError, ValueError) as error:
+                report.failures.append(_named(path, error))
+            progress.advance(task)
+    if len(paths) > 1 and report.records:
+        write_json(output / "coco.json", merge_coco(report.records))
+    return _conclude(report, len(paths), output)
+
+
+def check_prompts(prompts: PromptOptions) -> None:
+    """UsageError for no prompt, or one that could be read in two ways."""
+    if not (prompts.point or prompts.box or prompts.mask):
+        raise UsageError("say what to segment: --point X,Y or --box X0,Y0,X1,Y1 or --mask M.png")
+    if len(prompts.box) > 1 and (prompts.point or prompts.mask):
+        other = "--point" if prompts.point else "--mask"
+        raise UsageError(f"several --box are several objects, and it is not clear whose the {other} is: give one --box")
+
+
+def is_ambiguous(prompts: PromptOptions) -> bool:
+    """Whether the prompt is one point and nothing else, which may mean a part or the whole."""
+    return len(prompts.point) == 1 and not prompts.box and not prompts.mask
+
+
+def to_prompt(prompts: PromptOptions) -> Prompt:
+    """The prompt as the predictor takes it; reads the mask's file."""
+    boxes = np.array(prompts.box)
+    return Prompt(
+        points=prompts.points,
+        labels=prompts.labels,
+        boxes=None if boxes.size == 0 else boxes[0] if len(boxes) == 1 else boxes,
+        mask=None if prompts.mask is None else read_mask_png(prompts.mask),
+    )
+
+
+def find_masks(predictor: ImagePredictor, image: np.ndarray, prompt: Prompt, multimask: bool) -> FoundMasks:
+    """Masks of one picture, object by object, candidates in the order of their scores."""
+    features = predictor.encode(image)
+    found = predictor.predict_batch(features, [prompt], multimask=multimask)[0]
+    scores = found.scores.reshape(-1, found.scores.shape[-1])
+    masks = found.masks.reshape(*scores.shape, *image.shape[:2])
+    order = np.argsort(-scores, axis=1, kind="stable")
+    rows = np.arange(len(scores))[:, None]
+    best = [row * scores.shape[1] for row in range(len(scores))]
+    return FoundMasks(masks[rows, order].reshape(-1, *image.shape[:2]), scores[rows, order].reshape(-1), best)
+
+
+def write_outputs(
+    target: Path, path: Path, image: np.ndarray, found: FoundMasks, prompts: PromptOptions, report: Report
+) -> None:
+    """Masks, COCO file and overlay of one picture, and its rows of the report."""
+    rows = []
+    for index, (mask, score) in enumerate(zip(found.masks, found.scores, strict=True)):
+        file = target.with_name(f"{target.name}.mask{index + 1}.png")
+        write_mask_png(file, mask)
+        rows.append((str(path), f"{score:.3f}", f"{mask.mean():.1%}", str(file)))
+    first_id = 1 + sum(len(record["annotations"]) for record in report.records)
+    record = coco_records(path, len(report.records) + 1, found.masks, found.scores, first_id)
+    write_json(target.with_name(f"{target.name}.coco.json"), record)
+    captions = [f"{found.scores[index]:.2f}" for index in found.best]
+    overlay = draw_overlay(
+        image,
+        found.masks[found.best],
+        points=prompts.points,
+        labels=prompts.labels,
+        boxes=prompts.box or None,
+        captions=captions,
+    )
+    write_image(target.with_name(f"{target.name}.overlay.jpg"), overlay)
+    report.rows += rows
+    report.records.append(record)
+
+
+def _progress(num_images: int) -> Progress:
+    """A bar on stderr, where there are several pictures and somebody to see it."""
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=ERR,
+        transient=True,
+        disable=num_images < 2 or not ERR.is_terminal,
+    )
+
+
+def _named(path: Path, error: Exception) -> str:
+    text = str(error)
+    return text if str(path) in text else f"{path}: {text}"
+
+
+def _conclude(report: Report, num_images: int, output: Path) -> int:
+    """Print what was written and what failed; the exit code."""
+    if report.rows:
+        show_rows(("picture", "score", "area", "mask"), report.rows[:MAX_ROWS])
+    if len(report.rows) > MAX_ROWS:
+        say(f"and {len(report.rows) - MAX_ROWS} masks more in {output}")
+    for failure in report.failures:
+        complain(failure)
+    if report.failures and num_images > 1:
+        complain(f"{len(report.failures)} failed, {len(report.records)} of {num_images} pictures are done")
+    return 1 if report.failures else 0
