@@ -70,11 +70,10 @@ def _boxes(type_: Any, tokens: Sequence[Token]) -> tuple[Box, ...]:
     return tuple(parse_box(token.value) for token in tokens)
 
 
-def _repeated(converter: Any, metavar: str) -> Parameter:
+def _repeated(converter: Any) -> Parameter:
     """An option that is given once for each value; values may begin with a minus sign."""
     return Parameter(
         converter=converter,
-        metavar=metavar,
         n_tokens=1,
         accepts_keys=False,
         allow_leading_hyphen=True,
@@ -88,11 +87,11 @@ def _repeated(converter: Any, metavar: str) -> Parameter:
 class PromptOptions:
     """What to look for. All points, with at most one box and a mask, are one prompt; several boxes are several."""
 
-    point: Annotated[tuple[Click, ...], _repeated(_clicks, "X,Y[,0|1]")] = ()
-    """A pixel of the object, or with a third number 0 a pixel that is not. Repeat it for more points."""
+    point: Annotated[tuple[Click, ...], _repeated(_clicks)] = ()
+    """X,Y or X,Y,1: a pixel of the object; X,Y,0: a pixel that is not of it. Repeat it for more points."""
 
-    box: Annotated[tuple[Box, ...], _repeated(_boxes, "X0,Y0,X1,Y1")] = ()
-    """A box around the object, in pixels. Repeat it for several objects."""
+    box: Annotated[tuple[Box, ...], _repeated(_boxes)] = ()
+    """X0,Y0,X1,Y1: left, top, right and bottom of the object in pixels. Repeat it for several objects."""
 
     mask: Path | None = None
     """A rough mask to refine: a picture of the image's size, zero (black) outside the object."""
