@@ -32,7 +32,7 @@ TINY = ModelConfig(
         embed_dim=8,
         stage_depths=(1, 1, 1, 1),
         window_sizes=(8, 4, 4, 2),
-        global_blocks=(2,),
+        global_blocks=(0,),
         position_grid=(4, 4),
     ),
     decoder=DecoderConfig(depth=1, num_heads=2, mlp_dim=32),

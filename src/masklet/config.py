@@ -8,8 +8,9 @@ Source: the SAM 2 paper (Ravi et al., 2024), appendix C, and the released checkp
 (Ryali et al., 2023).
 """
 
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
-from typing import Any
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from itertools import accumulate
+from typing import Any, get_args, get_origin, get_type_hints
 
 TRUNK_STRIDES = (4, 8, 16, 32)
 """Strides of the trunk's four feature maps, fine to coarse."""
@@ -33,6 +34,16 @@ class TrunkConfig:
     """Indices, over the whole trunk, of the blocks that attend to the whole map."""
     position_grid: tuple[int, int] = (7, 7)
     """Side lengths of the learned position map, which is interpolated to the input's size."""
+
+    def __post_init__(self) -> None:
+        if any(window % 2 for window in self.window_sizes[:3]):
+            raise ValueError(
+                f"window_sizes are {self.window_sizes}, but all before the last must be even: the next stage's first "
+                "block halves the map inside them"
+            )
+        starts = set(accumulate(self.stage_depths[:3]))
+        if wrong := sorted(index for index in self.global_blocks if index in starts or not 0 <= index < self.depth):
+            raise ValueError(f"global_blocks {wrong} cannot be: they are a stage's first block, or not of {self.depth}")
 
     @property
     def stage_dims(self) -> tuple[int, ...]:
@@ -127,20 +138,29 @@ class ModelConfig:
         return _from_dict(cls, values)
 
 
-_NESTED = {"trunk": TrunkConfig, "decoder": DecoderConfig, "memory": MemoryConfig}
+def _from_dict(cls: type, values: Any) -> Any:
+    if not isinstance(values, dict):
+        raise ValueError(f"a {cls.__name__} is made of a dictionary of its fields, not of {values!r}")
+    kinds = get_type_hints(cls)
+    if unknown := sorted(values.keys() - kinds.keys()):
+        raise ValueError(f"{cls.__name__} has no field {', '.join(unknown)}; its fields are {', '.join(sorted(kinds))}")
+    return cls(**{name: _checked(f"{cls.__name__}.{name}", value, kinds[name]) for name, value in values.items()})
 
 
-def _from_dict(cls: type, values: dict[str, Any]) -> Any:
-    known = {f.name for f in fields(cls)}
-    if unknown := sorted(values.keys() - known):
-        raise ValueError(f"{cls.__name__} has no field {', '.join(unknown)}; its fields are {', '.join(sorted(known))}")
-    made = {}
-    for name, value in values.items():
-        nested = _NESTED.get(name)
-        if nested and not is_dataclass(value):
-            value = _from_dict(nested, value)
-        made[name] = tuple(value) if isinstance(value, list) else value
-    return cls(**made)
+def _checked(name: str, value: Any, kind: Any) -> Any:
+    """The value as its field's type. Numbers are positive, but for the entries of tuples, which may be 0."""
+    if is_dataclass(kind):
+        return value if isinstance(value, kind) else _from_dict(kind, value)  # type: ignore[arg-type]
+    if get_origin(kind) is tuple:
+        args = get_args(kind)
+        fits = isinstance(value, list | tuple) and all(type(entry) is int and entry >= 0 for entry in value)
+        if fits and (Ellipsis in args or len(value) == len(args)):
+            return tuple(value)
+        many = "" if Ellipsis in args else f"{len(args)} "
+        raise ValueError(f"{name} is {value!r}, but it must be a list of {many}whole numbers")
+    if type(value) is not kind or (kind is int and value < 1):
+        raise ValueError(f"{name} is {value!r}, but it must be {'true or false' if kind is bool else 'at least 1'}")
+    return value
 
 
 _TRUNKS = {

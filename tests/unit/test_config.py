@@ -116,3 +116,24 @@ def test_the_memorys_width_must_divide_the_models():
 def test_an_unknown_name_lists_the_names_there_are():
     with pytest.raises(ValueError, match=r"'sam3'.*nano"):
         preset("sam3")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"trunk": 5}, "TrunkConfig is made of a dictionary.*5"),
+        ({"dim": "256"}, "ModelConfig.dim is '256'"),
+        ({"dim": True}, "ModelConfig.dim is True"),
+        ({"memory": {"dim": 0}}, "MemoryConfig.dim is 0.*at least 1"),
+        ({"image_size": "64"}, "ModelConfig.image_size is '64'"),
+        ({"absence_embedding": 1}, "absence_embedding is 1.*true or false"),
+        ({"trunk": {"stage_depths": [1, 2]}}, r"stage_depths is \[1, 2\].*4 whole numbers"),
+        ({"trunk": {"window_sizes": [7, 4, 4, 2]}}, "must be even"),
+        ({"trunk": {"global_blocks": [5.5]}}, r"global_blocks is \[5.5\]"),
+        ({"trunk": {"stage_depths": [1, 1, 2, 1], "global_blocks": [2]}}, r"global_blocks \[2\] cannot be"),
+        ({"trunk": {"stage_depths": [1, 1, 2, 1], "global_blocks": [9]}}, r"global_blocks \[9\] cannot be"),
+    ],
+)
+def test_wrong_values_are_named(values, message):
+    with pytest.raises(ValueError, match=message):
+        ModelConfig.from_dict(values)

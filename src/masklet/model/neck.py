@@ -21,6 +21,7 @@ class Neck(nn.Module):
         stride4, stride8, stride16, stride32 = (
             lateral(x.permute(0, 3, 1, 2)) for lateral, x in zip(self.laterals, maps, strict=True)
         )
-        # In float32 under autocast too, as the released models were trained.
+        # The sum is float32, and stays so under autocast, as the released models were trained.
         enlarged = F.interpolate(stride32.float(), scale_factor=2.0, mode="nearest")
-        return [stride4, stride8, (stride16 + enlarged).to(stride16.dtype)]
+        weights = self.laterals[0].get_parameter("weight")
+        return [stride4, stride8, (stride16 + enlarged).to(weights.dtype)]

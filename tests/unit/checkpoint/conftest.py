@@ -18,7 +18,7 @@ SMALL = ModelConfig(
         num_heads=2,
         stage_depths=(1, 2, 3, 1),
         window_sizes=(8, 4, 4, 2),
-        global_blocks=(3, 5),
+        global_blocks=(4, 5),
         position_grid=(4, 4),
     ),
     decoder=DecoderConfig(num_heads=4, mlp_dim=64),

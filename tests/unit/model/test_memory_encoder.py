@@ -15,7 +15,7 @@ DIM, SIDE = 8, 4
 CONFIG = ModelConfig(
     image_size=16 * SIDE,
     dim=DIM,
-    trunk=TrunkConfig(embed_dim=4, stage_depths=(1, 1, 1, 1), global_blocks=(2,), window_sizes=(4, 4, 4, 2)),
+    trunk=TrunkConfig(embed_dim=4, stage_depths=(1, 1, 1, 1), global_blocks=(0,), window_sizes=(4, 4, 4, 2)),
     decoder=DecoderConfig(depth=1, num_heads=2, mlp_dim=8),
     memory=MemoryConfig(dim=4, attention_layers=1, attention_mlp_dim=8, fuser_layers=2),
 )

@@ -39,9 +39,14 @@ def test_shapes(neck, maps):
     assert [tuple(m.shape) for m in neck(maps)] == [(2, 6, 96 // stride, 64 // stride) for stride in (4, 8, 16)]
 
 
-def test_autocast_keeps_one_dtype(neck, maps):
+def test_the_sum_is_float32_under_autocast(neck, maps):
     with torch.autocast("cpu", torch.bfloat16):
         found = neck(maps)
-    assert {m.dtype for m in found} == {torch.bfloat16}
+    assert [m.dtype for m in found] == [torch.bfloat16, torch.bfloat16, torch.float32]
     for low, full in zip(found, neck(maps), strict=True):
         torch.testing.assert_close(low.float(), full, atol=0.05, rtol=0.05)
+
+
+def test_half_precision_weights_give_half_precision_maps(neck, maps):
+    found = neck.to(torch.bfloat16)([m.to(torch.bfloat16) for m in maps])
+    assert {m.dtype for m in found} == {torch.bfloat16}

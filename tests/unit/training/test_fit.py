@@ -22,7 +22,7 @@ SIDE = 64
 CONFIG = ModelConfig(
     image_size=SIDE,
     dim=16,
-    trunk=TrunkConfig(embed_dim=4, stage_depths=(1, 1, 1, 1), global_blocks=(2,), window_sizes=(4, 4, 4, 2)),
+    trunk=TrunkConfig(embed_dim=4, stage_depths=(1, 1, 1, 1), global_blocks=(0,), window_sizes=(4, 4, 4, 2)),
     decoder=DecoderConfig(depth=1, num_heads=2, mlp_dim=16),
     memory=MemoryConfig(dim=8, attention_layers=1, attention_mlp_dim=16, fuser_layers=1),
 )

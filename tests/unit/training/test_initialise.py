@@ -16,7 +16,7 @@ from masklet.types import Points
 
 SIDE = 256
 CONFIG: ModelConfig = replace(
-    preset("nano"), trunk=replace(preset("nano").trunk, embed_dim=8, stage_depths=(1, 1, 1, 1), global_blocks=(2,))
+    preset("nano"), trunk=replace(preset("nano").trunk, embed_dim=8, stage_depths=(1, 1, 1, 1), global_blocks=(0,))
 )
 
 

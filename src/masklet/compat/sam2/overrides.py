@@ -7,7 +7,7 @@ configuration; each such field is either one of ours, a policy, or fixed: it exi
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from masklet.config import PRESETS, ModelConfig, preset
@@ -85,14 +85,15 @@ def config_of(config_file: str) -> ModelConfig:
 
 def resolve(config_file: str, overrides: Iterable[str], apply_postprocessing: bool) -> Build:
     """A configuration with overrides applied, then, as in the original, the post-processing ones."""
-    config = config_of(config_file)
+    fields = config_of(config_file).to_dict()
     dynamic: dict[str, Any] = {}
     pointer_time: dict[str, Any] = {}
     compiled = False
     for override in overrides:
         name, value = _parse(override)
         if name in _CONFIG_FIELDS:
-            config = _with_field(config, _CONFIG_FIELDS[name], value, override)
+            *owner, field = _CONFIG_FIELDS[name].split(".")
+            (fields[owner[0]] if owner else fields)[field] = value
         elif name in _POINTER_TIME_FIELDS:
             pointer_time[name] = _boolean(value, override)
         elif name.startswith(_DYNAMIC):
@@ -103,9 +104,9 @@ def resolve(config_file: str, overrides: Iterable[str], apply_postprocessing: bo
             raise ValueError(f"the override {override!r} names no field of the model; {_known()}")
         elif value != _FIXED[name]:
             raise ValueError(f"the override {override!r} asks for what no released model has: it is {_FIXED[name]}")
-    config = _with_pointer_time(config, pointer_time)
+    fields["pointer_time_encoding"] = _pointer_time(pointer_time, fields["pointer_time_encoding"])
     stability = _stability(dynamic)
-    return Build(config, RELEASED_STABILITY if apply_postprocessing else stability, compiled)
+    return Build(ModelConfig.from_dict(fields), RELEASED_STABILITY if apply_postprocessing else stability, compiled)
 
 
 def _parse(override: str) -> tuple[str, Any]:
@@ -122,23 +123,11 @@ def _parse(override: str) -> tuple[str, Any]:
     return name.removeprefix("model."), value
 
 
-def _with_field(config: ModelConfig, path: str, value: Any, override: str) -> ModelConfig:
-    *outer, name = path.split(".")
-    owner = getattr(config, outer[0]) if outer else config
-    old = getattr(owner, name)
-    if isinstance(old, tuple) and isinstance(value, list):
-        value = tuple(value)
-    if type(value) is not type(old):
-        raise ValueError(f"the override {override!r} gives {value!r} for a field like {old!r}")
-    changed = replace(owner, **{name: value})
-    return replace(config, **{outer[0]: changed}) if outer else changed
-
-
-def _with_pointer_time(config: ModelConfig, given: dict[str, bool]) -> ModelConfig:
-    values = {name: given.get(name, config.pointer_time_encoding) for name in _POINTER_TIME_FIELDS}
+def _pointer_time(given: dict[str, bool], default: bool) -> bool:
+    values = {name: given.get(name, default) for name in _POINTER_TIME_FIELDS}
     if len(set(values.values())) > 1:
         raise ValueError(f"released models set these three alike, but the overrides come to {values}")
-    return replace(config, pointer_time_encoding=next(iter(values.values())))
+    return values[_POINTER_TIME_FIELDS[0]]
 
 
 def _stability(given: dict[str, Any]) -> StabilityPolicy | None:

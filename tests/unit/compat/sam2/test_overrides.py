@@ -85,7 +85,7 @@ def test_compiling_the_image_encoder():
         ("++trainer.epochs=3", "names no field"),
         ("++model.sam_mask_decoder_extra_args.dynamic_multimask_nonsense=1", "nonsense"),
         ("model.image_size", "not of the form"),
-        ("++model.image_size=big", "'big' for a field like 1024"),
+        ("++model.image_size=big", "image_size is 'big'"),
         ("++model.image_size=500", "500.*multiple of 32"),
         ("++model.compile_image_encoder=1", "must be true or false"),
     ],
