@@ -66,5 +66,5 @@ $(VENV)/.installed-test: $(INPUTS) | $(PY)
 	@touch $@
 
 $(VENV)/.installed-dev: $(INPUTS) | $(PY)
-	$(PIP_INSTALL) --editable '.[dev]'
+	$(PIP_INSTALL) --editable '.[dev,train]'
 	@touch $@
