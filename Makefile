@@ -1,5 +1,5 @@
 # Every target works on a machine with Python 3.10 or newer and make alone: it makes .venv, installs into it what the
-# target needs, and installs again only when pyproject.toml or constraints.txt have changed.
+# target needs, and installs again only when pyproject.toml, constraints.txt or this file have changed.
 #
 #   make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu    the CPU build of torch, a tenth of the download
 #   make test PIP_ARGS="--no-index --find-links wheels"           anything else that pip should know
@@ -14,7 +14,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PIP_INSTALL = $(PY) -m pip install --disable-pip-version-check --quiet --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(PIP_ARGS)
-INPUTS := pyproject.toml constraints.txt
+INPUTS := pyproject.toml constraints.txt Makefile
 
 .PHONY: help demo test slow gpu network check bench clean
 .DEFAULT_GOAL := help
