@@ -35,6 +35,24 @@ class Points:
     coords: Float[Tensor, "B N 2"]
     labels: Int[Tensor, "B N"]
 
+    @classmethod
+    def of_boxes(cls, corners: Float[Tensor, "B 2 2"]) -> "Points":
+        """Boxes as points: the top left corner, then the bottom right one."""
+        kinds = torch.tensor((PointLabel.BOX_TOP_LEFT, PointLabel.BOX_BOTTOM_RIGHT), device=corners.device)
+        return cls(corners, kinds.expand(len(corners), 2))
+
+    def join(self, other: "Points") -> "Points":
+        """The points of both, prompt by prompt."""
+        return Points(torch.cat((self.coords, other.coords), dim=1), torch.cat((self.labels, other.labels), dim=1))
+
+    def __getitem__(self, rows: slice) -> "Points":
+        """Some of the prompts."""
+        return Points(self.coords[rows], self.labels[rows])
+
+    def to(self, device: torch.device | str) -> "Points":
+        """Copy to a device."""
+        return Points(self.coords.to(device), self.labels.to(device))
+
 
 @dataclass(frozen=True)
 class PromptEmbeddings:
@@ -132,7 +150,7 @@ class Prompt:
 class MaskPrediction:
     """Answer to P prompts on one image, M masks each; a single prompt has no leading axis P.
 
-    masks: boolean, at the image's size; None where only logits were asked for. scores: predicted IoU in [0, 1].
+    masks: boolean, at the image's size. scores: predicted IoU in [0, 1].
     low_res_logits: at a quarter of the model's side, to be given back as a mask prompt. logits: mask logits at the
     image's size, only on request. object_score: logit that there is an object, one a prompt.
     """

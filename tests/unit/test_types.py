@@ -96,3 +96,12 @@ def test_labels_have_the_released_models_numbers():
         ("BOX_TOP_LEFT", 2),
         ("BOX_BOTTOM_RIGHT", 3),
     ]
+
+
+def test_points_of_boxes_join_and_slice():
+    boxes = Points.of_boxes(torch.arange(8.0).view(2, 2, 2))
+    assert boxes.labels.tolist() == [[2, 3], [2, 3]]
+    both = boxes.join(Points(torch.zeros(2, 1, 2), torch.ones(2, 1, dtype=torch.long)))
+    assert both.labels.tolist() == [[2, 3, 1], [2, 3, 1]]
+    assert both[1:].coords.tolist() == [[[4, 5], [6, 7], [0, 0]]]
+    assert both.to("cpu").coords.device.type == "cpu"

@@ -1,6 +1,6 @@
 """Position encodings: four kinds, all computed in float32 from closed formulas.
 
-The sine maps that the neck and the memory encoder use interleave sine and cosine; the one for time does not. RoPE
+The sine map that memory attention and memories use interleaves sine and cosine; the one for time does not. RoPE
 rotates adjacent pairs of channels. These differences are the released weights', and the parity tests hold them.
 """
 

@@ -18,13 +18,6 @@ def to_model_pixels(
     return coords.to(torch.float32) / _extent(image_size, coords) * model_side
 
 
-def to_image_pixels(
-    coords: Shaped[Tensor, "*batch 2"], image_size: tuple[int, int], model_side: int
-) -> Float32[Tensor, "*batch 2"]:
-    """The inverse of `to_model_pixels`."""
-    return coords.to(torch.float32) / model_side * _extent(image_size, coords)
-
-
 def _extent(image_size: tuple[int, int], like: Tensor) -> Float32[Tensor, "2"]:
     height, width = image_size
     if height < 1 or width < 1:

@@ -22,46 +22,22 @@ MASK_LOGIT = 10.0
 ArrayOrTensor = TypeVar("ArrayOrTensor", np.ndarray, Tensor)
 
 
-def fill_holes(
-    logits: Float[Tensor, "*batch H W"],
-    max_area: int | float,
-    threshold: int | float = 0.0,
-    margin: int | float = CLEANED_MARGIN,
-) -> Float[Tensor, "*batch H W"]:
-    """Put background components of at most `max_area` pixels inside, with the logit `threshold + margin`.
-
-    Components are 8-connected and counted in pixels of `logits`; also background that touches the border is a hole.
-    0 changes nothing. The input is left as it is.
-    """
-    if max_area <= 0:
-        return logits
-    return logits.masked_fill(_small_components(logits <= threshold, max_area), threshold + margin)
-
-
-def remove_sprinkles(
-    logits: Float[Tensor, "*batch H W"],
-    max_area: int | float,
-    threshold: int | float = 0.0,
-    margin: int | float = CLEANED_MARGIN,
-) -> Float[Tensor, "*batch H W"]:
-    """Put foreground components of at most `max_area` pixels outside, with the logit `threshold - margin`."""
-    if max_area <= 0:
-        return logits
-    return logits.masked_fill(_small_components(logits > threshold, max_area), threshold - margin)
-
-
 def clean_logits(
     logits: Float[Tensor, "*batch H W"],
     max_hole_area: int | float,
     max_sprinkle_area: int | float,
     threshold: int | float = 0.0,
 ) -> Float[Tensor, "*batch H W"]:
-    """Fill small holes, then remove small sprinkles.
+    """Fill small holes, and remove small sprinkles: background and foreground components of at most so many pixels.
 
-    What a sprinkle is, is judged on the logits as they came: a speck stays one, though the gap that keeps it apart was
-    filled as a hole.
+    Components are 8-connected and counted in pixels of `logits`; also background that touches the border is a hole. An
+    area of 0 leaves them. What a sprinkle is, is judged on the logits as they came: a speck stays one, though the gap
+    that keeps it apart was filled as a hole. The input is left as it is.
     """
-    cleaned = fill_holes(logits, max_hole_area, threshold)
+    cleaned = logits
+    if max_hole_area > 0:
+        holes = _small_components(logits <= threshold, max_hole_area)
+        cleaned = cleaned.masked_fill(holes, threshold + CLEANED_MARGIN)
     if max_sprinkle_area > 0:
         sprinkles = _small_components(logits > threshold, max_sprinkle_area)
         cleaned = cleaned.masked_fill(sprinkles, threshold - CLEANED_MARGIN)

@@ -16,12 +16,12 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from masklet.io.images import ImageLike, preprocess, read_image
+from masklet.io.images import ImageLike, preprocess_batch, read_image
 from masklet.model import Sam2
 from masklet.ops.masks import clean_logits, resize_logits
 from masklet.ops.multimask import RELEASED_STABILITY, StabilityPolicy, single_mask
 from masklet.predictors.prompts import PromptGroup, parse_prompt
-from masklet.types import DecodedMasks, ImageFeatures, MaskPrediction, Prompt
+from masklet.types import DecodedMasks, ImageFeatures, MaskPrediction, Points, Prompt
 
 LOW_RES_LIMIT = 32.0
 """Low-res logits are clamped to this range, as upstream gives them back."""
@@ -34,7 +34,7 @@ class ImagePredictor:
     """Masks for prompts on images.
 
     mask_threshold: a pixel is inside where its logit exceeds it. max_hole_area, max_sprinkle_area: holes and specks of
-    at most so many low-res pixels (a sixteenth of the model's pixels) are filled and removed. stability: when a single
+    at most so many low-res pixels (4 x 4 model pixels each) are filled and removed. stability: when a single
     mask is replaced by the best of the multimasks; None never does.
     """
 
@@ -66,8 +66,8 @@ class ImagePredictor:
         if not images:
             raise ValueError("there are no images to encode")
         arrays = [read_image(image) for image in images]
-        pixels = [preprocess(a, self.model.config.image_size, self.model.device, self.model.dtype) for a in arrays]
-        features = self.model.encode_image(torch.stack(pixels))
+        pixels = preprocess_batch(arrays, self.model.config.image_size, self.model.device, self.model.dtype)
+        features = self.model.encode_image(pixels)
         return replace(features, image_sizes=tuple((a.shape[0], a.shape[1]) for a in arrays))
 
     def predict(
@@ -104,18 +104,18 @@ class ImagePredictor:
         self._check_features(features)
         return [self._predict(features[i], p, multimask, return_logits) for i, p in enumerate(prompts)]
 
-    def decode(self, features: ImageFeatures, group: PromptGroup, multimask: bool) -> DecodedMasks:
-        """The decoder's answer to prompts on one image, reduced to three candidates each, or to one.
+    def decode(
+        self, features: ImageFeatures, points: Points | None, mask: Tensor | None, multimask: bool
+    ) -> DecodedMasks:
+        """The decoder's answer to B prompts on one image, reduced to three candidates each, or to one.
 
-        Logits are low-res and as the decoder gives them; tensors on the model's device.
+        points: in model pixels. mask: low-res logits (B, 1, h, w). Logits are low-res and as the decoder gives them;
+        tensors on the model's device.
         """
-        points, mask = group.points, group.mask
         device = self.model.device
-        if points is not None:
-            points = replace(points, coords=points.coords.to(device), labels=points.labels.to(device))
-        if mask is not None:
-            mask = mask.to(device)
-        encoded = self.model.encode_prompts(points, mask)
+        encoded = self.model.encode_prompts(
+            None if points is None else points.to(device), None if mask is None else mask.to(device)
+        )
         decoded = self.model.decode_masks(self.model.attend_memory(features.stride16), features, encoded)
         rows = torch.arange(len(encoded.sparse), device=device)[:, None]
         if multimask:
@@ -145,7 +145,7 @@ class ImagePredictor:
         low_res = np.empty((*shape, config.mask_side, config.mask_side), np.float32)
         scores, object_score = np.empty(shape, np.float32), np.empty(parsed.num_prompts, np.float32)
         for group in self._passes(parsed.groups):
-            decoded = self.decode(features, group, multimask)
+            decoded = self.decode(features, group.points, group.mask, multimask)
             low_res[group.rows] = decoded.logits.clamp(-LOW_RES_LIMIT, LOW_RES_LIMIT).cpu().numpy()
             scores[group.rows] = decoded.iou_scores.cpu().numpy()
             object_score[group.rows] = decoded.object_score[:, 0].cpu().numpy()
@@ -169,9 +169,7 @@ class ImagePredictor:
         for group in groups:
             for start in range(0, len(group.rows), limit):
                 part = slice(start, start + limit)
-                points = group.points and replace(
-                    group.points, coords=group.points.coords[part], labels=group.points.labels[part]
-                )
+                points = None if group.points is None else group.points[part]
                 yield PromptGroup(group.rows[part], points, None if group.mask is None else group.mask[part])
 
     def _check_features(self, features: ImageFeatures) -> None:

@@ -46,8 +46,8 @@ def parse_prompt(prompt: Prompt, image_size: tuple[int, int], model_side: int, m
     points, labels = _parse_points(prompt.points, prompt.labels)
     boxes = None if prompt.boxes is None else _parse_boxes(prompt.boxes)
     mask = None if prompt.mask is None else _parse_mask(prompt.mask, image_size, mask_side)
-    counts = {"points": points, "boxes": boxes, "mask": mask}
-    lengths = {name: len(value) for name, value in counts.items() if value is not None}
+    parts = {"points": points, "boxes": boxes, "mask": mask}
+    lengths = {name: len(value) for name, value in parts.items() if value is not None}
     if not lengths:
         raise ValueError("an empty prompt: give points with labels, boxes or a mask")
     if len(set(lengths.values())) > 1:

@@ -5,11 +5,9 @@ import torch
 
 from masklet.ops.masks import (
     clean_logits,
-    fill_holes,
     innermost_point,
     mask_iou,
     mask_to_logits,
-    remove_sprinkles,
     resize_logits,
     stability_score,
 )
@@ -31,36 +29,34 @@ RING = logits_of(
 
 
 def test_fill_holes_fills_up_to_the_area():
-    filled = fill_holes(RING, max_area=3)
+    filled = clean_logits(RING, 3, 0)
     assert filled[2, 2] == filled[2, 3] == filled[3, 2] == 10
     assert (filled != RING).sum() == 3
-    assert torch.equal(fill_holes(RING, max_area=2), RING)
+    assert torch.equal(clean_logits(RING, 2, 0), RING)
 
 
 def test_fill_holes_joins_background_across_corners():
     leaking = logits_of("###..", "#.#..", "##...", ".....")
-    assert torch.equal(fill_holes(leaking, max_area=1), leaking)  # (1, 1) meets (2, 2) at a corner
+    assert torch.equal(clean_logits(leaking, 1, 0), leaking)  # (1, 1) meets (2, 2) at a corner
 
 
-def test_fill_holes_uses_threshold_and_margin():
+def test_fill_holes_uses_the_threshold():
     logits = torch.full((5, 5), 2.0)
     logits[2, 2] = 1.0
-    assert torch.equal(fill_holes(logits, 1, threshold=0.5), logits)
-    assert fill_holes(logits, 1, threshold=1.0)[2, 2] == 11.0  # the threshold itself is outside
-    assert fill_holes(logits, 1, threshold=1.5, margin=0.5)[2, 2] == 2.0
+    assert torch.equal(clean_logits(logits, 1, 0, threshold=0.5), logits)
+    assert clean_logits(logits, 1, 0, threshold=1.0)[2, 2] == 11.0  # the threshold itself is outside
 
 
 def test_remove_sprinkles_joins_foreground_across_corners():
-    assert torch.equal(remove_sprinkles(RING, 1), RING)
-    cleaned = remove_sprinkles(RING, 2, threshold=1.0)
+    assert torch.equal(clean_logits(RING, 0, 1), RING)
+    cleaned = clean_logits(RING, 0, 2, threshold=1.0)
     assert cleaned[4, 6] == cleaned[5, 7] == -9
     assert (cleaned != RING).sum() == 2
 
 
 def test_nothing_is_cleaned_for_area_zero():
     assert torch.equal(clean_logits(RING, 0, 0), RING)
-    assert torch.equal(fill_holes(RING, 0), RING)
-    assert torch.equal(remove_sprinkles(RING, 0), RING)
+    assert torch.equal(clean_logits(RING, 0, 0), RING)
 
 
 def test_sprinkles_are_judged_on_the_original_logits():
@@ -68,7 +64,7 @@ def test_sprinkles_are_judged_on_the_original_logits():
     logits = logits_of("#.#", "...", ".#.")
     cleaned = clean_logits(logits, max_hole_area=6, max_sprinkle_area=1)
     assert torch.equal(cleaned, torch.where(logits > 0, -10.0, 10.0))
-    assert (remove_sprinkles(fill_holes(logits, 6), 1) > 0).all()
+    assert (clean_logits(clean_logits(logits, 6, 0), 0, 1) > 0).all()
 
 
 def test_cleaning_leaves_the_input_and_its_dtype():
@@ -98,7 +94,7 @@ def test_cleaning_agrees_with_a_flood_fill():
         area, *_ = cv2.floodFill(picture, None, (int(x), int(y)), 2, flags=8)
         if area <= 3:
             expected[y, x] = 10
-    assert torch.equal(fill_holes(logits, 3), expected)
+    assert torch.equal(clean_logits(logits, 3, 0), expected)
 
 
 def test_resize_logits_keeps_pixel_centres():

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,7 @@ from masklet.io.images import preprocess_float
 from masklet.model import Sam2
 from masklet.ops.coordinates import to_model_pixels
 from masklet.predictors.image import LOW_RES_LIMIT, ImagePredictor
-from masklet.predictors.prompts import PromptGroup
-from masklet.types import ImageFeatures, PointLabel, Points
+from masklet.types import ImageFeatures, Points
 
 _log = logging.getLogger(__name__)
 
@@ -90,12 +90,12 @@ class SAM2ImagePredictor:
             squares.append(preprocess_float(pixels.float().div_(scale), model.config.image_size))
         features = model.encode_image(torch.stack(squares).to(model.device, model.dtype))
         sizes = tuple((image.shape[0], image.shape[1]) for image in images)
-        self._features = ImageFeatures(features.stride16, features.stride8, features.stride4, sizes)
+        self._features = replace(features, image_sizes=sizes)
 
     def get_image_embedding(self) -> Tensor:
         """The embedding (B, C, H, W) that the mask decoder works on. RuntimeError before an image is set."""
         with torch.no_grad():
-            return self._predictor.model.attend_memory(self._set_features().stride16)
+            return self._predictor.model.attend_memory(self._require_features().stride16)
 
     def predict(
         self,
@@ -130,7 +130,7 @@ class SAM2ImagePredictor:
         assert self._is_batch, "set_image_batch comes before predict_batch"
         batches = (point_coords_batch, point_labels_batch, box_batch, mask_input_batch)
         answers = []
-        for index in range(len(self._set_features())):
+        for index in range(len(self._require_features())):
             prompts = [None if batch is None else batch[index] for batch in batches]
             answers.append(self._predict_one(index, prompts, multimask_output, return_logits, normalize_coords))
         masks, scores, low_res = (list(column) for column in zip(*answers, strict=True))
@@ -139,7 +139,7 @@ class SAM2ImagePredictor:
     def _predict_one(
         self, index: int, prompts: Sequence[Any], multimask: bool, return_logits: bool, normalize: bool
     ) -> Arrays:
-        self._set_features()
+        self._require_features()
         point_coords, point_labels, box, mask_input = prompts
         mask, coords, labels, box = self._prep_prompts(
             point_coords, point_labels, box, mask_input, normalize, img_idx=index
@@ -184,7 +184,7 @@ class SAM2ImagePredictor:
         return mask, coords, labels, corners
 
     def _to_model_pixels(self, coords: Tensor, normalize: bool, img_idx: int) -> Tensor:
-        size = self._set_features().image_sizes[img_idx] if normalize else (1, 1)
+        size = self._require_features().image_sizes[img_idx] if normalize else (1, 1)
         return to_model_pixels(coords.to(self.device), size, self._predictor.model.config.image_size)
 
     @torch.no_grad()
@@ -199,25 +199,20 @@ class SAM2ImagePredictor:
         img_idx: int = -1,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """`predict` for tensors in model pixels: masks (B, C, H, W), IoU scores (B, C), low-res logits (B, C, h, w)."""
-        features = self._set_features()[img_idx]
+        features = self._require_features()[img_idx]
         points = None
         if point_coords is not None and point_labels is not None:
             points = Points(point_coords, point_labels)
         if boxes is not None:
-            corners = boxes.reshape(-1, 2, 2)
-            kinds = torch.tensor((PointLabel.BOX_TOP_LEFT, PointLabel.BOX_BOTTOM_RIGHT), device=corners.device)
-            coords, labels = [corners], [kinds.expand(len(corners), 2)]
-            if points is not None:
-                coords.append(points.coords)
-                labels.append(points.labels)
-            points = Points(torch.cat(coords, dim=1), torch.cat(labels, dim=1))
-        decoded = self._predictor.decode(features, PromptGroup([], points, mask_input), multimask_output)
+            corners = Points.of_boxes(boxes.reshape(-1, 2, 2))
+            points = corners if points is None else corners.join(points)
+        decoded = self._predictor.decode(features, points, mask_input, multimask_output)
         masks = self._predictor.full_size_logits(decoded.logits, features.image_sizes[0])
         if not return_logits:
             masks = masks > self.mask_threshold
         return masks, decoded.iou_scores, decoded.logits.clamp(-LOW_RES_LIMIT, LOW_RES_LIMIT)
 
-    def _set_features(self) -> ImageFeatures:
+    def _require_features(self) -> ImageFeatures:
         if self._features is None:
             raise RuntimeError("an image must be set with set_image before masks are predicted")
         return self._features

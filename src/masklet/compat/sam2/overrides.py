@@ -36,6 +36,7 @@ _POINTER_TIME_FIELDS = ("add_tpos_enc_to_obj_ptrs", "proj_tpos_enc_in_obj_ptrs",
 """Three switches of the original that all released models set alike: our `pointer_time_encoding`."""
 
 _DYNAMIC = "sam_mask_decoder_extra_args.dynamic_multimask_"
+_DYNAMIC_FIELDS = ("via_stability", "stability_delta", "stability_thresh")
 
 _FIXED: dict[str, Any] = {
     "backbone_stride": 16,
@@ -131,8 +132,7 @@ def _pointer_time(given: dict[str, bool], default: bool) -> bool:
 
 
 def _stability(given: dict[str, Any]) -> StabilityPolicy | None:
-    unknown = given.keys() - {"via_stability", "stability_delta", "stability_thresh"}
-    if unknown:
+    if unknown := given.keys() - set(_DYNAMIC_FIELDS):
         raise ValueError(f"no field of the model is named model.{_DYNAMIC}{min(unknown)}; {_known()}")
     if not given.get("via_stability", False):
         return None
@@ -149,6 +149,6 @@ def _boolean(value: Any, override: str) -> bool:
 
 
 def _known() -> str:
-    dynamic = (f"{_DYNAMIC}{name}" for name in ("via_stability", "stability_delta", "stability_thresh"))
+    dynamic = (f"{_DYNAMIC}{name}" for name in _DYNAMIC_FIELDS)
     names = (*_CONFIG_FIELDS, *_POINTER_TIME_FIELDS, *dynamic, "compile_image_encoder", *_FIXED)
     return f"the fields are {', '.join(f'model.{name}' for name in names)}"
