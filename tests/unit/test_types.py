@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from masklet.types import ImageFeatures, MaskPrediction, PointLabel
+from masklet.types import ImageFeatures, MaskPrediction, PointLabel, Points
 
 
 @pytest.fixture
