@@ -3,13 +3,39 @@
 from typing import Any
 
 from masklet.checkpoint.names import Layout
-from masklet.config import DecoderConfig, MemoryConfig, ModelConfig, TrunkConfig
+from masklet.config import TRUNK_STRIDES, ModelConfig, preset
+from masklet.model.hiera import MLP_RATIO
+from masklet.model.memory_encoder import EXPANSION
 
 _MODEL_TYPES = {Layout.HF_IMAGE: "sam2", Layout.HF_VIDEO: "sam2_video"}
 _ARCHITECTURES = {Layout.HF_IMAGE: "Sam2Model", Layout.HF_VIDEO: "Sam2VideoModel"}
-_FUSER_EXPANSION = 4
 _MEMORY_DIM = 64
 """The one size that is written into the code of `transformers`."""
+
+_FIELDS = {
+    "prompt_encoder_config.image_size": "image_size",
+    "image_size": "image_size",
+    "vision_config.fpn_hidden_size": "dim",
+    "vision_config.backbone_config.hidden_size": "trunk.embed_dim",
+    "vision_config.backbone_config.num_attention_heads": "trunk.num_heads",
+    "vision_config.backbone_config.blocks_per_stage": "trunk.stage_depths",
+    "vision_config.backbone_config.window_size_per_stage": "trunk.window_sizes",
+    "vision_config.backbone_config.global_attention_blocks": "trunk.global_blocks",
+    "vision_config.backbone_config.window_positional_embedding_background_size": "trunk.position_grid",
+    "mask_decoder_config.num_hidden_layers": "decoder.depth",
+    "mask_decoder_config.num_attention_heads": "decoder.num_heads",
+    "mask_decoder_config.mlp_dim": "decoder.mlp_dim",
+    "mask_decoder_config.num_multimask_outputs": "decoder.num_multimasks",
+    "memory_encoder_output_channels": "memory.dim",
+    "memory_attention_num_layers": "memory.attention_layers",
+    "memory_attention_feed_forward_hidden_size": "memory.attention_mlp_dim",
+    "memory_fuser_num_layers": "memory.fuser_layers",
+    "num_maskmem": "memory.num_memories",
+    "max_object_pointers_in_encoder": "memory.max_pointers",
+    "enable_temporal_pos_encoding_for_object_pointers": "pointer_time_encoding",
+    "enable_occlusion_spatial_embedding": "absence_embedding",
+}
+"""Where config.json says what a field of `ModelConfig` is; of two places the later counts."""
 
 
 def to_hf(config: ModelConfig, layout: Layout) -> dict[str, Any]:
@@ -20,7 +46,7 @@ def to_hf(config: ModelConfig, layout: Layout) -> dict[str, Any]:
     submodel = _MODEL_TYPES[layout]
     values = {
         "architectures": [_ARCHITECTURES[layout]],
-        "model_type": _MODEL_TYPES[layout],
+        "model_type": submodel,
         "vision_config": _vision(config),
         "prompt_encoder_config": {
             "model_type": f"{submodel}_prompt_encoder",
@@ -46,7 +72,7 @@ def _vision(config: ModelConfig) -> dict[str, Any]:
         "model_type": "sam2_vision_model",
         "fpn_hidden_size": config.dim,
         "backbone_channel_list": list(reversed(trunk.stage_dims)),
-        "backbone_feature_sizes": [[config.image_size // stride] * 2 for stride in (4, 8, 16)],
+        "backbone_feature_sizes": [[config.image_size // stride] * 2 for stride in TRUNK_STRIDES[:3]],
         "backbone_config": {
             "model_type": "sam2_hiera_det_model",
             "hidden_size": trunk.embed_dim,
@@ -81,7 +107,7 @@ def _video(config: ModelConfig) -> dict[str, Any]:
         "mask_downsampler_embed_dim": config.dim,
         "memory_fuser_num_layers": memory.fuser_layers,
         "memory_fuser_embed_dim": config.dim,
-        "memory_fuser_intermediate_dim": _FUSER_EXPANSION * config.dim,
+        "memory_fuser_intermediate_dim": EXPANSION * config.dim,
     }
 
 
@@ -93,48 +119,30 @@ def from_hf(values: dict[str, Any]) -> ModelConfig | None:
     """
     if values.get("model_type") not in _MODEL_TYPES.values():
         return None
-    vision = values.get("vision_config") or {}
-    backbone = vision.get("backbone_config") or {}
-    prompts = values.get("prompt_encoder_config") or {}
-    decoder = values.get("mask_decoder_config") or {}
-    trunk = TrunkConfig(
-        embed_dim=backbone.get("hidden_size", 96),
-        num_heads=backbone.get("num_attention_heads", 1),
-        stage_depths=tuple(backbone.get("blocks_per_stage", (1, 2, 7, 2))),
-        window_sizes=tuple(backbone.get("window_size_per_stage", (8, 4, 14, 7))),
-        global_blocks=tuple(backbone.get("global_attention_blocks", (5, 7, 9))),
-        position_grid=tuple(backbone.get("window_positional_embedding_background_size", (7, 7))),
-    )
-    _check(backbone, "embed_dim_per_stage", list(trunk.stage_dims))
-    _check(backbone, "num_attention_heads_per_stage", list(trunk.stage_heads))
-    _check(backbone, "mlp_ratio", 4.0)
-    _check(vision, "fpn_top_down_levels", [2, 3])
-    dim = vision.get("fpn_hidden_size", 256)
+    fields = preset("sam2.1_hiera_tiny").to_dict()
+    for theirs, ours in _FIELDS.items():
+        part, _, field = ours.rpartition(".")
+        place = fields[part] if part else fields
+        place[field] = _get(values, theirs, place[field])
     # Still-image configurations have no memory; some width must divide the model's.
-    memory_dim = _MEMORY_DIM if dim % _MEMORY_DIM == 0 else dim
-    return ModelConfig(
-        image_size=values.get("image_size", prompts.get("image_size", 1024)),
-        dim=dim,
-        trunk=trunk,
-        decoder=DecoderConfig(
-            depth=decoder.get("num_hidden_layers", 2),
-            num_heads=decoder.get("num_attention_heads", 8),
-            mlp_dim=decoder.get("mlp_dim", 2048),
-            num_multimasks=decoder.get("num_multimask_outputs", 3),
-        ),
-        memory=MemoryConfig(
-            dim=values.get("memory_encoder_output_channels", memory_dim),
-            attention_layers=values.get("memory_attention_num_layers", 4),
-            attention_mlp_dim=values.get("memory_attention_feed_forward_hidden_size", 2048),
-            fuser_layers=values.get("memory_fuser_num_layers", 2),
-            num_memories=values.get("num_maskmem", 7),
-            max_pointers=values.get("max_object_pointers_in_encoder", 16),
-        ),
-        pointer_time_encoding=values.get("enable_temporal_pos_encoding_for_object_pointers", True),
-        absence_embedding=values.get("enable_occlusion_spatial_embedding", True),
-    )
+    if "memory_encoder_output_channels" not in values and fields["dim"] % _MEMORY_DIM:
+        fields["memory"]["dim"] = fields["dim"]
+    config = ModelConfig.from_dict(fields)
+    _check(values, "vision_config.backbone_config.embed_dim_per_stage", list(config.trunk.stage_dims))
+    _check(values, "vision_config.backbone_config.num_attention_heads_per_stage", list(config.trunk.stage_heads))
+    _check(values, "vision_config.backbone_config.mlp_ratio", MLP_RATIO)
+    _check(values, "vision_config.fpn_top_down_levels", [2, 3])
+    return config
+
+
+def _get(values: dict[str, Any], name: str, default: Any) -> Any:
+    """What a dotted name leads to, through tables that may be left out."""
+    *tables, last = name.split(".")
+    for table in tables:
+        values = values.get(table) or {}
+    return values.get(last, default)
 
 
 def _check(values: dict[str, Any], name: str, expected: Any) -> None:
-    if values.get(name, expected) != expected:
-        raise ValueError(f"config.json has {name} {values[name]}, where only {expected} is supported")
+    if (found := _get(values, name, expected)) != expected:
+        raise ValueError(f"config.json has {name} {found}, where only {expected} is supported")

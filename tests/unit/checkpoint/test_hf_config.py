@@ -78,6 +78,12 @@ def test_other_constructions_are_refused():
     assert isinstance(from_hf({"model_type": "sam2"}), ModelConfig)
 
 
+@pytest.mark.parametrize("value", [None, 0, "32", 32.0])
+def test_a_value_that_no_model_has_is_refused(value):
+    with pytest.raises(ValueError, match=r"DecoderConfig\.mlp_dim is .*, but it must be at least 1"):
+        from_hf({"model_type": "sam2", "mask_decoder_config": {"mlp_dim": value}})
+
+
 def test_memory_of_a_width_that_transformers_cannot_have_is_refused():
     config = replace(PRESETS["nano"], memory=MemoryConfig(dim=32))
     with pytest.raises(ValueError, match="have 64 channels, this model's have 32"):
