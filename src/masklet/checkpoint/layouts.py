@@ -39,7 +39,7 @@ def to_native(state: State, layout: Layout) -> State:
                 raise ValueError(f"a part of the label embeddings is missing: {missing}")
             native[name] = torch.cat(present)
     for name, tensor in rest.items():
-        native[native_name(name, layout) or name] = tensor
+        native[_native_or_same(name, layout)] = tensor
     return native
 
 
@@ -90,7 +90,7 @@ def foreign_name(name: str, layout: Layout) -> str | None:
 def knows(name: str, layout: Layout) -> bool:
     """Whether a layout has tensors of this (foreign) name in some model."""
     if layout is Layout.MASKLET:
-        return any(name in TABLES[Layout.OFFICIAL].stacks or foreign_name(name, other) for other in TABLES)
+        return name in TABLES[Layout.OFFICIAL].stacks or foreign_name(name, Layout.OFFICIAL) is not None
     table = TABLES[layout]
     parts = {part for stack in table.stacks.values() for part, _ in stack}
     return name in parts or name in table.copies or native_name(name, layout) is not None
