@@ -27,7 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "model": VALUES | {"ops"},
     "tracking": ENGINE,
     "io": {"types", "ops"},
-    "checkpoint": VALUES | {"model"},
+    "checkpoint": VALUES | {"model", "io"},
     "runtime": VALUES | {"model", "checkpoint"},
     "predictors": ENGINE | {"tracking", "io"},
     "training": ENGINE | {"tracking", "io", "checkpoint"},

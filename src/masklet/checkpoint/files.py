@@ -1,7 +1,7 @@
 """Checkpoint files: what is read from one, and how one is written.
 
-Nothing in a file is ever run: `.pt` files are unpickled with `weights_only`. Files are written under a temporary name
-in their own folder and then renamed, so a reader never meets half a file.
+Nothing in a file is ever run: `.pt` files are unpickled with `weights_only`. Files are written under a hidden temporary
+name in their own folder and then renamed, and hidden files are not looked for, so a reader never meets half a file.
 """
 
 import json
@@ -66,7 +66,7 @@ def _in_folder(folder: Path) -> Path:
     for name in (SAFETENSORS, SAFETENSORS_INDEX):
         if (folder / name).is_file():
             return folder / name
-    found = sorted(p for p in folder.iterdir() if p.suffix in (".safetensors", ".pt", ".pth"))
+    found = sorted(p for p in folder.glob("[!.]*") if p.suffix in (".safetensors", ".pt", ".pth"))
     if len(found) == 1:
         return found[0]
     what = f"holds {len(found)} checkpoints: name one of them" if found else "holds no checkpoint"

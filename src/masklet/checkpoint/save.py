@@ -1,8 +1,6 @@
 """Writing checkpoints, in any layout, whole or not at all."""
 
 import json
-import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +11,8 @@ from masklet.checkpoint import hf_config
 from masklet.checkpoint.files import CONFIG_KEY, FORMAT, FORMAT_KEY, HF_CONFIG, SAFETENSORS
 from masklet.checkpoint.layouts import State, from_native
 from masklet.checkpoint.names import Layout
-from masklet.checkpoint.recognise import variant_name
-from masklet.config import ModelConfig, preset
+from masklet.config import PRESETS, ModelConfig
+from masklet.io.files import write_atomically
 from masklet.model import Sam2
 
 PT_SUFFIXES = (".pt", ".pth")
@@ -49,15 +47,18 @@ def save(
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.suffix in PT_SUFFIXES:
         contents: dict[str, Any] = {"model": tensors}
-        if not _is_preset(config):
+        if config not in PRESETS.values():  # whose tensors' shapes tell everything
             contents[CONFIG_KEY] = stated
-        _atomically(target, lambda temporary: _save_pt(contents, temporary))
+        with write_atomically(target) as temporary, temporary.open("wb") as file:
+            torch.save(contents, file)  # given a path, it would write its name into the file
     else:
         header = {"format": "pt", FORMAT_KEY: FORMAT, CONFIG_KEY: stated}
-        _atomically(target, lambda temporary: save_file(tensors, temporary, header))
+        with write_atomically(target) as temporary:
+            save_file(tensors, temporary, header)
     if hf_values:
         text = json.dumps(hf_values, indent=2) + "\n"
-        _atomically(path / HF_CONFIG, lambda temporary: temporary.write_text(text))
+        with write_atomically(path / HF_CONFIG) as temporary:
+            temporary.write_text(text)
     return target
 
 
@@ -68,12 +69,6 @@ def container(path: Path, layout: Layout) -> Path:
     if layout in (Layout.HF_IMAGE, Layout.HF_VIDEO):
         return path / SAFETENSORS
     raise ValueError(f"cannot write the {layout} layout to {path}: its name must end in .safetensors or .pt")
-
-
-def _is_preset(config: ModelConfig) -> bool:
-    """Whether the shapes of a model's tensors tell all of its configuration, its image size included."""
-    name = variant_name(config)
-    return name is not None and config == preset(name)
 
 
 def _separate(state: State, dtype: torch.dtype | None) -> State:
@@ -87,20 +82,3 @@ def _separate(state: State, dtype: torch.dtype | None) -> State:
         seen.add(tensor.data_ptr())
         separate[name] = tensor
     return separate
-
-
-def _save_pt(contents: dict[str, Any], path: Path) -> None:
-    with path.open("wb") as file:  # given a path, torch would write its name into the file
-        torch.save(contents, file)
-
-
-def _atomically(path: Path, write: Callable[[Path], object]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.touch()
-        mode = temporary.stat().st_mode
-        write(temporary)
-        temporary.chmod(mode)  # that of any new file: safetensors makes files that others cannot read
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -111,6 +111,13 @@ def test_a_folder_with_one_checkpoint_is_read(config, make_state, tmp_path):
         files.read(tmp_path)
 
 
+def test_a_file_that_is_being_written_is_no_checkpoint_of_a_folder(config, make_state, tmp_path):
+    state = make_state(config)
+    save(tmp_path / "weights.pt", state, config)
+    (tmp_path / ".half.pt").write_bytes(b"PK")
+    assert same(files.read(tmp_path).state, state)
+
+
 def test_shards_are_read_through_their_index(config, make_state, tmp_path):
     state = from_native(make_state(config), Layout.OFFICIAL)
     names = sorted(state)
