@@ -159,7 +159,9 @@ def _checked(name: str, value: Any, kind: Any) -> Any:
         many = "" if Ellipsis in args else f"{len(args)} "
         raise ValueError(f"{name} is {value!r}, but it must be a list of {many}whole numbers")
     if type(value) is not kind or (kind is int and value < 1):
-        raise ValueError(f"{name} is {value!r}, but it must be {'true or false' if kind is bool else 'at least 1'}")
+        raise ValueError(
+            f"{name} is {value!r}, but it must be {'true or false' if kind is bool else 'a whole number of at least 1'}"
+        )
     return value
 
 

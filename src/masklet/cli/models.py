@@ -1,6 +1,5 @@
 """`masklet models`: which there are, getting one, converting one, and looking into a file."""
 
-from importlib import resources
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +11,7 @@ from masklet.checkpoint.convert import CheckpointInfo, convert, inspect
 from masklet.cli.console import UsageError, say, show_rows
 from masklet.config import PRESETS, ModelConfig
 from masklet.model import Sam2
-from masklet.runtime.load import BUNDLED
+from masklet.runtime.load import BUNDLED, bundled_file
 
 models = App(
     name="models",
@@ -127,7 +126,6 @@ def count_parameters(config: ModelConfig) -> str:
 def _whereabouts(name: str) -> str:
     published = registry.find(name)
     if published is None:
-        file = Path(str(resources.files("masklet") / "weights" / f"{name}.safetensors"))
-        return "comes with masklet" if file.is_file() else "not in this installation"
+        return "comes with masklet" if bundled_file().is_file() else "not in this installation"
     cached = registry.locate_cached(published)
     return str(cached) if cached else f"not here yet ({published.repo_id})"

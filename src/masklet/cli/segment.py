@@ -103,7 +103,7 @@ def segment(
                 image = read_image(path)
                 found = find_masks(predictor, image, prompt, multimask)
                 write_outputs(output / stem, path, image, found, prompts, report)
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, MemoryError, RuntimeError) as error:  # also too little memory for one picture
                 report.failures.append(_named(path, error))
             progress.advance(task)
     if len(paths) > 1 and report.records:

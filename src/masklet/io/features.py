@@ -34,7 +34,9 @@ def load_features(path: str | Path) -> ImageFeatures:
             if header.get("format") != FORMAT:
                 raise ValueError(f"{path} does not hold image features of masklet: save them with save_features")
             maps = {name: file.get_tensor(name) for name in MAPS}
-            sizes = json.loads(header["image_sizes"])
+            sizes = json.loads(header.get("image_sizes", "[]"))
     except SafetensorError as error:
         raise ValueError(f"{path} is damaged, or no safetensors file: {error}") from error
+    if len(sizes) != len(maps["stride16"]):
+        raise ValueError(f"{path} is damaged: it has {len(maps['stride16'])} images, but the sizes of {len(sizes)}")
     return ImageFeatures(**maps, image_sizes=tuple((height, width) for height, width in sizes))

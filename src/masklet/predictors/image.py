@@ -8,8 +8,10 @@ The predictor keeps no picture: features are a value, to be kept, saved and reus
 one batch.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -47,6 +49,10 @@ class ImagePredictor:
         max_sprinkle_area: float = 0.0,
         stability: StabilityPolicy | None = RELEASED_STABILITY,
     ) -> None:
+        if not math.isfinite(mask_threshold):
+            raise ValueError(f"mask_threshold is {mask_threshold}, but it must be a number that logits can exceed")
+        if not (max_hole_area >= 0 and max_sprinkle_area >= 0):
+            raise ValueError(f"areas cannot be negative: max_hole_area {max_hole_area}, {max_sprinkle_area=}")
         self.model = model
         self.mask_threshold = mask_threshold
         self.max_hole_area = max_hole_area
@@ -63,7 +69,9 @@ class ImagePredictor:
     @torch.no_grad()
     def encode_batch(self, images: Sequence[ImageLike]) -> ImageFeatures:
         """Encode several images, of any sizes, as one batch."""
-        if not images:
+        if isinstance(images, str | Path):
+            raise TypeError(f"encode_batch takes a list of images, not one ({str(images)!r}): use encode")
+        if len(images) == 0:
             raise ValueError("there are no images to encode")
         arrays = [read_image(image) for image in images]
         pixels = preprocess_batch(arrays, self.model.config.image_size, self.model.device, self.model.dtype)
@@ -174,12 +182,13 @@ class ImagePredictor:
 
     def _check_features(self, features: ImageFeatures) -> None:
         config = self.model.config
-        expected = (config.dim, config.embedding_side, config.embedding_side)
-        found = tuple(features.stride16.shape[1:])
+        side, dim = config.embedding_side, config.dim
+        expected = [(dim, side, side), (dim // 4, 2 * side, 2 * side), (dim // 8, 4 * side, 4 * side)]
+        found = [tuple(x.shape[1:]) for x in (features.stride16, features.stride8, features.stride4)]
         if found != expected:
             raise ValueError(
-                f"these features are {found} at stride 16, but the model at {config.image_size} px makes {expected}: "
-                "encode the image with the model that is to predict"
+                f"these features are {found}, but the model at {config.image_size} px makes {expected}: encode the "
+                "image with the model that is to predict"
             )
         if features.stride16.device != self.model.device or features.stride16.dtype != self.model.dtype:
             raise ValueError(

@@ -55,6 +55,13 @@ def parse_prompt(prompt: Prompt, image_size: tuple[int, int], model_side: int, m
         raise ValueError(f"the parts of a prompt are for different numbers of objects: {found}")
 
     num_prompts = next(iter(lengths.values()))
+    if (
+        points is not None
+        and boxes is None
+        and mask is None
+        and (empty := [i for i, p in enumerate(points) if not len(p)])
+    ):
+        raise ValueError(f"an empty prompt: number {empty[0]} has neither points, nor a box, nor a mask")
     rows: list[tuple[np.ndarray, np.ndarray]] = []
     for row in range(num_prompts):
         coords, kinds = np.zeros((0, 2), np.float32), np.zeros(0, np.int64)
@@ -72,17 +79,17 @@ def parse_prompt(prompt: Prompt, image_size: tuple[int, int], model_side: int, m
         kinds = torch.from_numpy(np.stack([rows[row][1] for row in members]))
         group_points = Points(to_model_pixels(coords, image_size, model_side), kinds) if count else None
         groups.append(PromptGroup(members, group_points, None if mask is None else mask[members]))
-    return ParsedPrompt(groups, num_prompts, _is_single(prompt))
+    return ParsedPrompt(groups, num_prompts, _is_single(prompt, image_size))
 
 
-def _is_single(prompt: Prompt) -> bool:
-    """Whether no part of the prompt has the axis P."""
+def _is_single(prompt: Prompt, image_size: tuple[int, int]) -> bool:
+    """Whether no part of the prompt has the axis P. Logits of one prompt are (1, h, w), a binary mask is (H, W)."""
     if prompt.boxes is not None:
         return np.ndim(_to_numpy(prompt.boxes)) == 1
     if prompt.points is not None:
         return not _is_list_of_prompts(prompt.points)
     shape = np.shape(_to_numpy(prompt.mask))
-    return len(shape) == 2 or (len(shape) == 3 and shape[0] == 1)
+    return len(shape) == 2 or (len(shape) == 3 and shape[0] == 1 and shape[1:] != image_size)
 
 
 def _parse_points(points: object, labels: object) -> tuple[list[np.ndarray] | None, list[np.ndarray]]:
@@ -103,6 +110,8 @@ def _parse_points(points: object, labels: object) -> tuple[list[np.ndarray] | No
 def _parse_point_row(points: object, labels: object) -> tuple[np.ndarray, np.ndarray]:
     coords = _numbers(points, "points")
     kinds = _numbers(labels, "labels")
+    if coords.size == kinds.size == 0:
+        return np.zeros((0, 2), np.float32), np.zeros(0, np.int64)
     if coords.ndim != 2 or coords.shape[1] != 2:
         raise ValueError(f"points of a prompt have the shape {coords.shape}, but it must be (N, 2): a row (x, y) each")
     if kinds.shape != (len(coords),):
@@ -133,9 +142,9 @@ def _parse_mask(mask: object, image_size: tuple[int, int], mask_side: int) -> Te
     elif values.ndim == 2:
         values = values[None]
     size = tuple(values.shape[1:])
-    binary = not values.is_floating_point() or bool(((values == 0) | (values == 1)).all())
-    allowed = {(mask_side, mask_side), image_size} if binary else {(mask_side, mask_side)}
-    if values.ndim != 3 or size not in allowed:
+    binary = size == image_size and bool(not values.is_floating_point() or ((values == 0) | (values == 1)).all())
+    logits = size == (mask_side, mask_side) and values.is_floating_point()
+    if values.ndim != 3 or not (binary or logits):
         raise ValueError(
             f"a mask prompt of the shape {tuple(np.shape(_to_numpy(mask)))} fits nothing: a binary mask has the "
             f"image's size {image_size}, low-res logits are {mask_side} x {mask_side}"
@@ -152,7 +161,7 @@ def _is_list_of_prompts(points: object) -> bool:
         return points.ndim == 3
     if not isinstance(points, Sequence) or not points:
         return False
-    return np.ndim(_to_numpy(points[0])) == 2
+    return any(isinstance(row, Sequence | np.ndarray | Tensor) and np.ndim(_to_numpy(row)) == 2 for row in points)
 
 
 def _to_numpy(values: object) -> np.ndarray:

@@ -38,6 +38,10 @@ def test_other_files(tmp_path):
     save_file({"x": torch.zeros(1)}, tmp_path / "foreign")
     with pytest.raises(ValueError, match="save_features"):
         load_features(tmp_path / "foreign")
+    maps = {name: torch.zeros(1, 2, 1, 1) for name in ("stride16", "stride8", "stride4")}
+    save_file(maps, tmp_path / "no_sizes", metadata={"format": "masklet-image-features-1"})
+    with pytest.raises(ValueError, match="1 images, but the sizes of 0"):
+        load_features(tmp_path / "no_sizes")
     save_features(tmp_path / "cut", ImageFeatures(*(torch.zeros(1, 2, s, s) for s in (1, 2, 4)), ((1, 1),)))
     (tmp_path / "cut").write_bytes((tmp_path / "cut").read_bytes()[:-10])
     with pytest.raises(ValueError, match="damaged"):

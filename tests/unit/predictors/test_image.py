@@ -9,6 +9,7 @@ from PIL import Image
 
 from masklet.config import DecoderConfig, MemoryConfig, ModelConfig, TrunkConfig
 from masklet.model import Sam2
+from masklet.ops.masks import mask_to_logits
 from masklet.predictors.image import ImagePredictor
 from masklet.types import Prompt
 
@@ -135,11 +136,11 @@ def test_previous_logits_refine(predictor, features):
 
 def test_a_binary_mask_equals_its_logits(predictor, features):
     """Twenty times coverage less ten, at the model's low resolution."""
-    low = np.zeros((16, 16), bool)
-    low[4:9, 3:12] = True
-    from_binary = predictor.predict(features, mask=low, multimask=False)
-    from_logits = predictor.predict(features, mask=np.where(low, 10.0, -10.0)[None] + 1e-9, multimask=False)
-    same(from_binary, from_logits)
+    binary = np.zeros((45, 70), bool)
+    binary[10:30, 12:50] = True
+    from_binary = predictor.predict(features, mask=binary, multimask=False)
+    logits = mask_to_logits(torch.from_numpy(binary), 16)[None]
+    same(from_binary, predictor.predict(features, mask=logits, multimask=False))
 
 
 def test_threshold_and_cleaning(model, features, monkeypatch):
@@ -180,6 +181,8 @@ def test_points_outside_are_allowed(predictor, features):
 def test_features_of_another_model_are_refused(predictor, features):
     with pytest.raises(ValueError, match="32, 4, 4"):
         predictor.predict(replace(features, stride16=features.stride16[:, :, :2]), points=[(1, 1)], labels=[1])
+    with pytest.raises(ValueError, match="32, 4, 4"):
+        predictor.predict(replace(features, stride8=features.stride8[:, :2]), points=[(1, 1)], labels=[1])
     with pytest.raises(ValueError, match="bfloat16"):
         predictor.predict(features.to(dtype=torch.bfloat16), points=[(1, 1)], labels=[1])
 
@@ -189,6 +192,8 @@ def test_as_many_prompts_as_images(predictor, features):
         predictor.predict_batch(features, [Prompt(boxes=(1, 2, 3, 4))] * 2)
     with pytest.raises(ValueError, match="no images"):
         predictor.encode_batch([])
+    with pytest.raises(TypeError, match="use encode"):
+        predictor.encode_batch("cup.jpg")
 
 
 def test_half_precision_model(image):
@@ -197,3 +202,9 @@ def test_half_precision_model(image):
     result = predictor.predict(predictor.encode(image), points=[(5, 5)], labels=[1])
     assert result.scores.dtype == np.float32
     assert np.isfinite(result.scores).all()
+
+
+@pytest.mark.parametrize("wrong", [{"mask_threshold": float("nan")}, {"max_hole_area": -1}, {"max_sprinkle_area": -1}])
+def test_policies_that_make_no_sense(model, wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        ImagePredictor(model, **wrong)

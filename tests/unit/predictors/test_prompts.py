@@ -44,6 +44,9 @@ def test_a_box_goes_before_the_points():
         ({"mask": np.zeros((2, *SIZE), bool)}, 2, False),
         ({"mask": np.full((1, 40, 40), 0.5)}, 1, True),
         ({"mask": torch.full((2, 1, 40, 40), 0.5)}, 2, False),
+        ({"mask": np.zeros((1, *SIZE), bool)}, 1, False),
+        ({"points": [], "labels": [], "boxes": (1, 2, 3, 4)}, 1, True),
+        ({"points": [[], [(1, 2)]], "labels": [[], [1]], "boxes": [(1, 2, 3, 4)] * 2}, 2, False),
     ],
 )
 def test_forms_of_prompts(prompt, count, single):
@@ -89,6 +92,10 @@ def test_logits_pass_as_they_are():
     ("prompt", "message"),
     [
         ({}, "empty prompt"),
+        ({"points": np.zeros((0, 2)), "labels": []}, "empty prompt"),
+        ({"points": [], "labels": []}, "empty prompt"),
+        ({"points": [[(1, 2)], []], "labels": [[1], []]}, "empty prompt: number 1"),
+        ({"mask": np.ones((40, 40), bool)}, r"\(40, 40\).*\(60, 80\)"),
         ({"points": [(1, 2)]}, "points came without labels"),
         ({"labels": [1]}, "labels came without points"),
         ({"points": [(1, 2, 3)], "labels": [1]}, r"\(1, 3\).*\(N, 2\)"),

@@ -15,7 +15,7 @@ from masklet.io.images import preprocess_float
 from masklet.model import Sam2
 from masklet.ops.coordinates import to_model_pixels
 from masklet.predictors.image import LOW_RES_LIMIT, ImagePredictor
-from masklet.types import ImageFeatures, Points
+from masklet.types import ImageFeatures, PointLabel, Points
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +36,8 @@ class SAM2ImagePredictor:
     ) -> None:
         self.model = sam_model
         self.mask_threshold = mask_threshold
-        base = sam_model if isinstance(sam_model, SAM2Base) else SAM2Base(sam_model)
+        base = sam_model if isinstance(sam_model, SAM2Base) else SAM2Base(sam_model).train(sam_model.training)
+        self._base = base
         self._predictor = ImagePredictor(
             base.model,
             mask_threshold=mask_threshold,
@@ -129,8 +130,11 @@ class SAM2ImagePredictor:
         """`predict` for each image of `set_image_batch`, with a list entry of each prompt an image."""
         assert self._is_batch, "set_image_batch comes before predict_batch"
         batches = (point_coords_batch, point_labels_batch, box_batch, mask_input_batch)
+        count = len(self._require_features())
+        if wrong := [len(batch) for batch in batches if batch is not None and len(batch) != count]:
+            raise ValueError(f"{count} images were set, but a list of prompts has {wrong[0]} entries: None is one too")
         answers = []
-        for index in range(len(self._require_features())):
+        for index in range(count):
             prompts = [None if batch is None else batch[index] for batch in batches]
             answers.append(self._predict_one(index, prompts, multimask_output, return_logits, normalize_coords))
         masks, scores, low_res = (list(column) for column in zip(*answers, strict=True))
@@ -166,12 +170,14 @@ class SAM2ImagePredictor:
             coords = self._to_model_pixels(
                 torch.as_tensor(point_coords, dtype=torch.float32), normalize_coords, img_idx
             )
-            labels = torch.as_tensor(point_labels, dtype=torch.int32, device=self.device)
+            labels = _checked_labels(point_labels, coords).to(self.device)
             if coords.ndim == 2:
                 coords, labels = coords[None], labels[None]
         if box is not None:
-            box = torch.as_tensor(box, dtype=torch.float32).reshape(-1, 2, 2)
-            corners = self._to_model_pixels(box, normalize_coords, img_idx)
+            box = torch.as_tensor(box, dtype=torch.float32)
+            if box.ndim not in (1, 2) or box.shape[-1] != 4:
+                raise ValueError(f"box is {tuple(box.shape)}, but it must be (4,) or (B, 4): x0, y0, x1, y1")
+            corners = self._to_model_pixels(box.reshape(-1, 2, 2), normalize_coords, img_idx)
         if mask_logits is not None:
             mask = torch.as_tensor(mask_logits, dtype=torch.float32, device=self.device)
             if mask.ndim == 3:
@@ -184,6 +190,8 @@ class SAM2ImagePredictor:
         return mask, coords, labels, corners
 
     def _to_model_pixels(self, coords: Tensor, normalize: bool, img_idx: int) -> Tensor:
+        if coords.shape[-1] != 2 or coords.ndim not in (2, 3) or not coords.isfinite().all():
+            raise ValueError(f"points are (N, 2) or (B, N, 2), and finite numbers, not {coords.tolist()}")
         size = self._require_features().image_sizes[img_idx] if normalize else (1, 1)
         return to_model_pixels(coords.to(self.device), size, self._predictor.model.config.image_size)
 
@@ -205,7 +213,13 @@ class SAM2ImagePredictor:
             points = Points(point_coords, point_labels)
         if boxes is not None:
             corners = Points.of_boxes(boxes.reshape(-1, 2, 2))
+            if points is not None and len(points.coords) != len(corners.coords):
+                raise ValueError(f"points are {len(points.coords)} prompts, but boxes are {len(corners.coords)}")
             points = corners if points is None else corners.join(points)
+        if points is not None and mask_input is not None and len(points.coords) != len(mask_input):
+            raise ValueError(f"points or boxes are {len(points.coords)} prompts, but mask_input is {len(mask_input)}")
+        # As in the original, a model in training mode has no fallback for single masks that waver.
+        self._predictor.stability = None if self._base.training else self._base.stability
         decoded = self._predictor.decode(features, points, mask_input, multimask_output)
         masks = self._predictor.full_size_logits(decoded.logits, features.image_sizes[0])
         if not return_logits:
@@ -216,3 +230,14 @@ class SAM2ImagePredictor:
         if self._features is None:
             raise RuntimeError("an image must be set with set_image before masks are predicted")
         return self._features
+
+
+def _checked_labels(labels: Any, coords: Tensor) -> Tensor:
+    """Labels as integers, one for each point: an index into the model's table, so no other may get there."""
+    values = torch.as_tensor(labels)
+    if tuple(values.shape) != tuple(coords.shape[:-1]):
+        raise ValueError(f"point_labels are {tuple(values.shape)}, but the points are {tuple(coords.shape)}")
+    known = torch.tensor([int(label) for label in PointLabel])
+    if not torch.isin(values.cpu(), known).all():
+        raise ValueError(f"point_labels are 1 in the object, 0 outside it, -1 for padding, not {values.tolist()}")
+    return values.to(torch.int32)

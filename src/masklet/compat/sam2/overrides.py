@@ -32,6 +32,9 @@ _CONFIG_FIELDS = {
 }
 """Fields of the original's `model` that are fields of `ModelConfig`."""
 
+_DERIVED_FIELDS = tuple(f"memory_attention.layer.{kind}_attention.feat_sizes" for kind in ("self", "cross"))
+"""What masklet works out from the image size, whatever is given: scripts that change the size set them too."""
+
 _POINTER_TIME_FIELDS = ("add_tpos_enc_to_obj_ptrs", "proj_tpos_enc_in_obj_ptrs", "use_signed_tpos_enc_to_obj_ptrs")
 """Three switches of the original that all released models set alike: our `pointer_time_encoding`."""
 
@@ -40,6 +43,14 @@ _DYNAMIC_FIELDS = ("via_stability", "stability_delta", "stability_thresh")
 
 _FIXED: dict[str, Any] = {
     "backbone_stride": 16,
+    "image_encoder.scalp": 1,
+    "image_encoder.neck.d_model": 256,
+    "image_encoder.neck.fpn_interp_model": "nearest",
+    "memory_attention.d_model": 256,
+    "max_cond_frames_in_attn": -1,
+    "memory_temporal_stride_for_eval": 1,
+    "binarize_mask_from_pts_for_mem_enc": False,
+    "non_overlap_masks_for_mem_enc": False,
     "sigmoid_scale_for_mem_enc": 20.0,
     "sigmoid_bias_for_mem_enc": -10.0,
     "use_mask_input_as_output_without_sam": True,
@@ -98,9 +109,11 @@ def resolve(config_file: str, overrides: Iterable[str], apply_postprocessing: bo
         elif name in _POINTER_TIME_FIELDS:
             pointer_time[name] = _boolean(value, override)
         elif name.startswith(_DYNAMIC):
-            dynamic[name.removeprefix(_DYNAMIC)] = value
+            dynamic[name.removeprefix(_DYNAMIC)] = _policy_value(name.removeprefix(_DYNAMIC), value, override)
         elif name == "compile_image_encoder":
             compiled = _boolean(value, override)
+        elif name in _DERIVED_FIELDS:
+            continue
         elif name not in _FIXED:
             raise ValueError(f"the override {override!r} names no field of the model; {_known()}")
         elif value != _FIXED[name]:
@@ -131,9 +144,17 @@ def _pointer_time(given: dict[str, bool], default: bool) -> bool:
     return values[_POINTER_TIME_FIELDS[0]]
 
 
+def _policy_value(field: str, value: Any, override: str) -> Any:
+    if field not in _DYNAMIC_FIELDS:
+        raise ValueError(f"the override {override!r} names no field of the model; {_known()}")
+    if field == _DYNAMIC_FIELDS[0]:
+        return _boolean(value, override)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"the override {override!r} must be a number")
+    return value
+
+
 def _stability(given: dict[str, Any]) -> StabilityPolicy | None:
-    if unknown := given.keys() - set(_DYNAMIC_FIELDS):
-        raise ValueError(f"no field of the model is named model.{_DYNAMIC}{min(unknown)}; {_known()}")
     if not given.get("via_stability", False):
         return None
     return StabilityPolicy(
@@ -150,5 +171,5 @@ def _boolean(value: Any, override: str) -> bool:
 
 def _known() -> str:
     dynamic = (f"{_DYNAMIC}{name}" for name in _DYNAMIC_FIELDS)
-    names = (*_CONFIG_FIELDS, *_POINTER_TIME_FIELDS, *dynamic, "compile_image_encoder", *_FIXED)
+    names = (*_CONFIG_FIELDS, *_POINTER_TIME_FIELDS, *dynamic, "compile_image_encoder", *_FIXED, *_DERIVED_FIELDS)
     return f"the fields are {', '.join(f'model.{name}' for name in names)}"

@@ -125,3 +125,39 @@ def test_errors_of_the_original(model, predictor, image):
 def test_mask_input_of_another_size(predictor):
     with pytest.raises(ValueError, match="16, 16"):
         predictor.predict(POINT, LABEL, mask_input=np.zeros((1, 256, 256), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("prompts", "message"),
+    [
+        ({"point_coords": POINT, "point_labels": [5]}, r"not \[5\]"),
+        ({"point_coords": POINT, "point_labels": [-2]}, r"not \[-2\]"),
+        ({"point_coords": POINT, "point_labels": [0.5]}, r"not \[0.5\]"),
+        ({"point_coords": POINT, "point_labels": [1, 1]}, r"\(2,\).*\(1, 2\)"),
+        ({"point_coords": POINT * np.nan, "point_labels": LABEL}, "finite"),
+        ({"box": np.ones(3)}, r"\(3,\)"),
+        ({"box": BOXES, "point_coords": POINT, "point_labels": LABEL}, "points are 1 prompts, but boxes are 2"),
+        ({"box": BOXES, "mask_input": np.zeros((3, 1, 16, 16))}, "2 prompts, but mask_input is 3"),
+    ],
+)
+def test_wrong_prompts_are_named(predictor, prompts, message):
+    with pytest.raises(ValueError, match=message):
+        predictor.predict(**prompts)
+
+
+def test_as_many_prompts_as_images(predictor, image):
+    predictor.set_image_batch([image, image])
+    with pytest.raises(ValueError, match="2 images were set"):
+        predictor.predict_batch([POINT], [LABEL])
+
+
+def test_a_model_in_training_mode_has_no_fallback(image):
+    """As in the original, where the dynamic choice of a mask is for evaluation alone."""
+    model = build_sam2("nano", device="cpu", mode="train", hydra_overrides_extra=["++model.image_size=64"])
+    predictor = SAM2ImagePredictor(model)
+    predictor.set_image(image)
+    predictor.predict(POINT, LABEL, multimask_output=False)
+    assert predictor._predictor.stability is None
+    model.eval()
+    predictor.predict(POINT, LABEL, multimask_output=False)
+    assert predictor._predictor.stability == model.stability

@@ -70,8 +70,14 @@ def test_post_processing_comes_last_as_in_the_original():
 
 def test_fixed_fields_take_their_released_value_alone():
     resolve(TINY, ["++model.pred_obj_scores=true", "++model.multimask_max_pt_num=1"], True)
+    resolve(TINY, ["++model.image_encoder.neck.fpn_interp_model=nearest", "++model.max_cond_frames_in_attn=-1"], True)
     with pytest.raises(ValueError, match="no released model has"):
         resolve(TINY, ["++model.pred_obj_scores=false"], True)
+
+
+def test_what_follows_from_the_image_size_may_be_given():
+    field = "memory_attention.layer.self_attention.feat_sizes"
+    assert resolve(TINY, ["++model.image_size=512", f"++model.{field}=[32,32]"], True).config.image_size == 512
 
 
 def test_compiling_the_image_encoder():
@@ -88,6 +94,7 @@ def test_compiling_the_image_encoder():
         ("++model.image_size=big", "image_size is 'big'"),
         ("++model.image_size=500", "500.*multiple of 32"),
         ("++model.compile_image_encoder=1", "must be true or false"),
+        ("++model.sam_mask_decoder_extra_args.dynamic_multimask_stability_thresh=abc", "must be a number"),
     ],
 )
 def test_bad_overrides_are_errors(override, message):
