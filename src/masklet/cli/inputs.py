@@ -12,8 +12,11 @@ from masklet.io.images import list_images
 def collect_images(sources: Sequence[Path], output: Path) -> tuple[list[Path], list[str]]:
     """The files to segment, each once, and what is wrong with folders that hold none.
 
-    A folder that is written to as well is a UsageError: the next run would segment the overlays of this one.
+    A folder that is written to as well is a UsageError: the next run would segment the overlays of this one. So is an
+    output that is a file.
     """
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"--output {output} is a file: name a folder")
     files: dict[Path, Path] = {}
     failures = []
     for source in sources:

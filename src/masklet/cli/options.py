@@ -134,6 +134,6 @@ def _find_device(name: str | None) -> torch.device | None:
     except RuntimeError:
         raise UsageError(f"no device is called {name!r}: cpu, cuda, cuda:1 or mps are names of devices") from None
     here = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
-    if (device.index or 0) >= here.get(device.type, 1):
+    if (device.index or 0) >= here.get(device.type, 0):
         raise UsageError(f"this machine has no device {name!r}, or torch was built without it: try --device cpu")
     return device

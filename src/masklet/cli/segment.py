@@ -5,6 +5,7 @@ RLE) and `cup.overlay.jpg`. Masks are numbered object by object, an object's bes
 """
 
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -151,12 +152,20 @@ def find_masks(predictor: ImagePredictor, image: np.ndarray, prompt: Prompt, mul
 def write_outputs(
     target: Path, path: Path, image: np.ndarray, found: FoundMasks, prompts: PromptOptions, report: Report
 ) -> None:
-    """Masks, COCO file and overlay of one picture, and its rows of the report."""
+    """Masks, COCO file and overlay of one picture, and its rows of the report.
+
+    Masks that an earlier run with more of them has left are removed: they are not of this COCO file.
+    """
     rows = []
     for index, (mask, score) in enumerate(zip(found.masks, found.scores, strict=True)):
         file = target.with_name(f"{target.name}.mask{index + 1}.png")
         write_mask_png(file, mask)
         rows.append((str(path), f"{score:.3f}", f"{mask.mean():.1%}", str(file)))
+    for number in count(len(rows) + 1):
+        stale = target.with_name(f"{target.name}.mask{number}.png")
+        if not stale.exists():
+            break
+        stale.unlink()
     first_id = 1 + sum(len(record["annotations"]) for record in report.records)
     record = coco_records(path, len(report.records) + 1, found.masks, found.scores, first_id)
     write_json(target.with_name(f"{target.name}.coco.json"), record)

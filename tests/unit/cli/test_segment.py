@@ -148,3 +148,19 @@ def test_one_stem_from_two_folders(photo: Path, model: ModelOptions, tmp_path: P
     assert segment([photo, other], prompts=PromptOptions(point=POINT.point * 2), model=model, output=out) == 0
     assert read_mask_png(out / "in-photo-png.mask1.png").shape == (30, 40)
     assert read_mask_png(out / "other-photo-png.mask1.png").shape == (10, 20)
+
+
+def test_masks_of_an_earlier_run_do_not_stay_beside_the_new_ones(
+    photo: Path, model: ModelOptions, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    assert segment([photo], prompts=POINT, model=model, output=out) == 0
+    assert segment([photo], prompts=POINT, model=model, masks=MaskOptions(multimask=False), output=out) == 0
+    assert {path.name for path in out.glob("*.png")} == {"photo.mask1.png"}
+
+
+def test_an_output_that_is_a_file(photo: Path, model: ModelOptions, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(UsageError, match="is a file"):
+        segment([photo], prompts=POINT, model=model, output=tmp_path / "out")
+    assert (tmp_path / "out").read_text() == "mine"
