@@ -60,7 +60,12 @@ class MemoryNotLoaded(nn.Module):
 
 
 def compare(state: State, model_state: State, layout: Layout) -> Problems:
-    """How a checkpoint's tensors differ from those of a model (native names), in the names of the checkpoint."""
+    """How a checkpoint's tensors differ from those of a model (native names), in the names of the checkpoint.
+
+    One without any memory part is compared with the model's still-image parts.
+    """
+    if not holds_memory(state, layout):
+        model_state = {name: tensor for name, tensor in model_state.items() if not is_memory_part(name)}
     expected = from_native(model_state, layout)
     found = with_copies(state, layout)
     return Problems(
@@ -82,17 +87,13 @@ def load_into(model: nn.Module, state: State, layout: Layout, source: str | Path
     without any memory part leaves a model whose memory parts say so when they are used, and which has none of their
     tensors.
     """
-    expected = model.state_dict()
-    image_only = not holds_memory(state, layout)
-    if image_only:
-        expected = {name: tensor for name, tensor in expected.items() if not is_memory_part(name)}
-    if problems := compare(state, expected, layout):
+    if problems := compare(state, model.state_dict(), layout):
         raise CheckpointMismatch(source, problems)
     try:
         native = to_native(state, layout)
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from None
-    if image_only:
+    if not holds_memory(state, layout):
         _drop_memory(model, source)
     model.load_state_dict(native)
 
