@@ -6,9 +6,9 @@ from pathlib import Path
 import torch
 
 from masklet.checkpoint import files
-from masklet.checkpoint.layouts import State, holds_memory, is_memory_part, to_native
-from masklet.checkpoint.names import TABLES, Layout
-from masklet.checkpoint.recognise import Recognised, UnknownArchitecture, find_layout, recognise
+from masklet.checkpoint.layouts import State, copies, holds_memory, to_native
+from masklet.checkpoint.names import Layout
+from masklet.checkpoint.recognise import Recognised, UnknownArchitecture, find_layout, recognise_contents
 from masklet.checkpoint.save import container, save
 from masklet.checkpoint.strict import CheckpointMismatch, Problems, compare
 from masklet.config import ModelConfig
@@ -41,14 +41,11 @@ def inspect(path: str | Path) -> CheckpointInfo:
     contents = files.read(path)
     state = contents.state
     try:
-        recognised = recognise(state, contents.config, contents.hint)
+        recognised = recognise_contents(contents)
     except UnknownArchitecture:
         recognised = None
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
     layout = recognised.layout if recognised else find_layout(state)
-    copies = () if layout is Layout.MASKLET else TABLES[layout].copies.items()
-    twice = {copy for copy, original in copies if original in state}
+    twice = {copy for copy, original in copies(layout).items() if original in state}
     dtypes = {tensor.dtype for tensor in state.values()}
     return CheckpointInfo(
         path=Path(path),
@@ -79,10 +76,7 @@ def convert(
     layout = Layout(layout)
     container(Path(target), layout)  # before the work, not after it
     contents = files.read(source)
-    try:
-        recognised = recognise(contents.state, config or contents.config, contents.hint)
-    except ValueError as error:
-        raise ValueError(f"{source}: {error}") from None
+    recognised = recognise_contents(contents, config)
     if problems := _problems(contents.state, recognised):
         raise CheckpointMismatch(source, problems)
     if not recognised.has_memory and layout in (Layout.OFFICIAL, Layout.HF_VIDEO):
@@ -95,6 +89,4 @@ def convert(
 def _problems(state: State, recognised: Recognised) -> Problems:
     with torch.device("meta"):
         expected = Sam2(recognised.config).state_dict()
-    if not recognised.has_memory:
-        expected = {name: tensor for name, tensor in expected.items() if not is_memory_part(name)}
     return compare(state, expected, recognised.layout)

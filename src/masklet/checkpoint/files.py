@@ -10,7 +10,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +36,17 @@ _ZIP_START, _PICKLE_START = b"PK\x03\x04", b"\x80"
 class Contents:
     """What a checkpoint holds: tensors, under the names of the file.
 
-    config: the model's configuration, if the file states it. hint: what a Hugging Face config.json beside it says.
+    path: what was read, a file or a folder. config: the model's configuration, if the file states it. hint: what a
+    Hugging Face config.json beside it says.
     """
 
+    path: Path
     state: State
     config: ModelConfig | None = None
     hint: ModelConfig | None = None
+
+
+_StateAndConfig = tuple[State, ModelConfig | None]
 
 
 def read(path: str | Path) -> Contents:
@@ -53,13 +58,11 @@ def read(path: str | Path) -> Contents:
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}")
-    if path.is_dir():
-        path = _in_folder(path)
-    contents = _read_shards(path) if path.name.endswith(".index.json") else _read_file(path)
-    config_file = path.parent / HF_CONFIG
-    if path.suffix == ".safetensors" and config_file.is_file():
-        contents = replace(contents, hint=_read_hf_config(config_file))
-    return contents
+    file = _in_folder(path) if path.is_dir() else path
+    state, config = _read_shards(file) if file.name.endswith(".index.json") else _read_file(file)
+    config_file = file.parent / HF_CONFIG
+    has_hint = file.suffix == ".safetensors" and config_file.is_file()
+    return Contents(path, state, config, _read_hf_config(config_file) if has_hint else None)
 
 
 def _in_folder(folder: Path) -> Path:
@@ -73,7 +76,7 @@ def _in_folder(folder: Path) -> Path:
     raise ValueError(f"the folder {folder} {what}; expected {SAFETENSORS} or {EXPECTED}")
 
 
-def _read_file(path: Path) -> Contents:
+def _read_file(path: Path) -> _StateAndConfig:
     with path.open("rb") as file:
         start = file.read(9)
     if start[8:9] == b"{":  # after the header's length, which may begin like anything
@@ -86,7 +89,7 @@ def _read_file(path: Path) -> Contents:
     raise ValueError(f"{path} {what}; expected {EXPECTED}")
 
 
-def _read_pt(path: Path, start: bytes) -> Contents:
+def _read_pt(path: Path, start: bytes) -> _StateAndConfig:
     zipped = zipfile.is_zipfile(path)
     if start.startswith(_ZIP_START) and not zipped:
         raise ValueError(f"{path} is truncated: its end is missing; expected {EXPECTED}")
@@ -98,37 +101,37 @@ def _read_pt(path: Path, start: bytes) -> Contents:
     except pickle.UnpicklingError as error:
         code = re.search(r"GLOBAL (\S+)", str(error))
         if code is None:
-            raise ValueError(f"{path} is damaged: {_first_line(error)}; expected {EXPECTED}") from None
+            raise ValueError(f"{path} is damaged: {first_line(error)}; expected {EXPECTED}") from None
         raise ValueError(
             f"{path} holds pickled code ({code[1]}) beside its tensors. It was not run, and nothing was loaded; "
             f"expected {EXPECTED}"
         ) from None
     except Exception as error:  # a damaged pickle can raise anything
-        raise ValueError(f"{path} is truncated or damaged: {_first_line(error)}; expected {EXPECTED}") from None
+        raise ValueError(f"{path} is truncated or damaged: {first_line(error)}; expected {EXPECTED}") from None
     if not isinstance(loaded, Mapping):
         raise ValueError(f"{path} holds a {type(loaded).__name__}, not tensors by name; expected {EXPECTED}")
     inner = loaded.get("model", loaded)
     if not isinstance(inner, Mapping):
         raise ValueError(f'{path} has an entry "model" that is no table of tensors; expected {EXPECTED}')
     config = loaded.get(CONFIG_KEY) if inner is not loaded else None
-    return Contents(_tensors(inner, path), _stated_config(config, path))
+    return _tensors(inner, path), _stated_config(config, path)
 
 
-def _read_safetensors(path: Path) -> Contents:
+def _read_safetensors(path: Path) -> _StateAndConfig:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, OSError, ValueError) as error:
-        raise ValueError(f"{path} is truncated or damaged: {_first_line(error)}; expected {EXPECTED}") from None
+        raise ValueError(f"{path} is truncated or damaged: {first_line(error)}; expected {EXPECTED}") from None
     if metadata.get(FORMAT_KEY, FORMAT) != FORMAT:
         raise ValueError(
             f"{path} is of masklet's checkpoint format {metadata[FORMAT_KEY]}; this version reads format {FORMAT}"
         )
-    return Contents(state, _stated_config(metadata.get(CONFIG_KEY), path))
+    return state, _stated_config(metadata.get(CONFIG_KEY), path)
 
 
-def _read_shards(index: Path) -> Contents:
+def _read_shards(index: Path) -> _StateAndConfig:
     places = _read_json(index).get("weight_map")
     if not isinstance(places, dict):
         raise ValueError(f'{index} has no "weight_map"; expected the index of a sharded checkpoint')
@@ -137,8 +140,8 @@ def _read_shards(index: Path) -> Contents:
         shard = index.parent / Path(name).name
         if not shard.is_file():
             raise FileNotFoundError(f"{shard} is missing, a part of the checkpoint {index}")
-        state.update(_read_safetensors(shard).state)
-    return Contents(state)
+        state.update(_read_safetensors(shard)[0])
+    return state, None
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -176,5 +179,6 @@ def _tensors(values: Mapping[Any, Any], path: Path) -> State:
     return {name: tensor.detach() for name, tensor in values.items()}
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
+    """What an error says, in one line without its full stop; its type where it says nothing."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

@@ -29,7 +29,7 @@ def to_native(state: State, layout: Layout) -> State:
     if layout is Layout.MASKLET:
         return dict(state)
     table = TABLES[layout]
-    rest = _without_copies(state, table.copies)
+    rest = _without_copies(state, layout)
     native: State = {}
     for name, parts in table.stacks.items():
         rows = [rest.pop(part, None) for part, _ in parts]
@@ -111,10 +111,15 @@ def native_shapes(state: State, layout: Layout) -> dict[str, tuple[int, ...]]:
     return {_native_or_same(name, layout): tuple(tensor.shape) for name, tensor in state.items()}
 
 
+def copies(layout: Layout) -> dict[str, str]:
+    """Second names, in the layout, of tensors that are stored twice, each with the first."""
+    return {} if layout is Layout.MASKLET else TABLES[layout].copies
+
+
 def with_copies(state: State, layout: Layout) -> State:
     """The tensors, those stored under two names being there under both."""
     both = dict(state)
-    for copy, original in _copies(layout).items():
+    for copy, original in copies(layout).items():
         for here, there in ((copy, original), (original, copy)):
             if here in both:
                 both.setdefault(there, both[here])
@@ -125,13 +130,9 @@ def _native_or_same(name: str, layout: Layout) -> str:
     return name if layout is Layout.MASKLET else native_name(name, layout) or name
 
 
-def _copies(layout: Layout) -> dict[str, str]:
-    return {} if layout is Layout.MASKLET else TABLES[layout].copies
-
-
-def _without_copies(state: State, copies: dict[str, str]) -> State:
+def _without_copies(state: State, layout: Layout) -> State:
     rest = dict(state)
-    for copy, original in copies.items():
+    for copy, original in copies(layout).items():
         if copy not in rest:
             continue
         tensor = rest.pop(copy)

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from masklet.checkpoint.files import Contents
 from masklet.checkpoint.layouts import State, holds_memory, is_memory_part, knows, native_shapes
 from masklet.checkpoint.names import Layout
 from masklet.config import PRESETS, DecoderConfig, MemoryConfig, ModelConfig, TrunkConfig
@@ -48,6 +49,15 @@ def recognise(state: State, config: ModelConfig | None = None, hint: ModelConfig
     return Recognised(layout, config, variant_name(config), holds_memory(state, layout))
 
 
+def recognise_contents(contents: Contents, config: ModelConfig | None = None) -> Recognised:
+    """What a file's tensors make up; `config` goes before what the file states. Errors name the file."""
+    try:
+        return recognise(contents.state, config or contents.config, contents.hint)
+    except ValueError as error:
+        error.args = (f"{contents.path}: {error}",)
+        raise
+
+
 def find_layout(names: Iterable[str]) -> Layout:
     """The layout that tensor names belong to. ValueError where no SAM 2 model has such names."""
     names = list(names)
@@ -76,17 +86,6 @@ def find_config(shapes: Shapes, hint: ModelConfig | None = None) -> ModelConfig:
         raise ValueError(f"it cannot be told what model this is: {error} is missing or misshapen") from None
 
 
-class UnknownArchitecture(ValueError):
-    """A SAM 2 model whose trunk is none of the presets'."""
-
-    def __init__(self, trunk_shape: "TrunkShape") -> None:
-        super().__init__(
-            f"its trunk (width {trunk_shape.embed_dim}, stages of {trunk_shape.stage_depths} blocks) is none of the "
-            f"known models' ({', '.join(PRESETS)}), and attention heads and windows do not show in a tensor's shape: "
-            "give the model's configuration as config="
-        )
-
-
 @dataclass(frozen=True)
 class TrunkShape:
     """What tensor shapes tell of a trunk."""
@@ -97,10 +96,21 @@ class TrunkShape:
     position_grid: tuple[int, ...]
 
 
+class UnknownArchitecture(ValueError):
+    """A SAM 2 model whose trunk is none of the presets'."""
+
+    def __init__(self, trunk_shape: TrunkShape) -> None:
+        super().__init__(
+            f"its trunk (width {trunk_shape.embed_dim}, stages of {trunk_shape.stage_depths} blocks) is none of the "
+            f"known models' ({', '.join(PRESETS)}), and attention heads and windows do not show in a tensor's shape: "
+            "give the model's configuration as config="
+        )
+
+
 def variant_name(config: ModelConfig) -> str | None:
     """The preset that a configuration is, whatever its image size."""
-    for name, preset in PRESETS.items():
-        if config == preset.with_image_size(config.image_size):
+    for name, known in PRESETS.items():
+        if config == known.with_image_size(config.image_size):
             return name
     return None
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
 
+from masklet.checkpoint.files import first_line
 from masklet.config import PRESETS
 
 CONNECT_SECONDS = 5.0
@@ -134,4 +135,4 @@ def _cannot_download(published: Published, error: Exception) -> str:
 def _innermost(error: BaseException) -> str:
     while cause := error.__cause__ or error.__context__:
         error = cause
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+    return first_line(error)
