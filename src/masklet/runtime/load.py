@@ -9,7 +9,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from masklet.checkpoint import files, registry
-from masklet.checkpoint.recognise import recognise
+from masklet.checkpoint.recognise import recognise_contents
 from masklet.checkpoint.strict import load_into
 from masklet.config import ModelConfig
 from masklet.model import Sam2
@@ -40,10 +40,7 @@ def load_model(
     """
     path = _locate(source)
     contents = files.read(path)
-    try:
-        recognised = recognise(contents.state, config or contents.config, contents.hint)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+    recognised = recognise_contents(contents, config)
     model = new_model(recognised.config.with_image_size(image_size))
     load_into(model, contents.state, recognised.layout, path)
     return prepare(model, device=device, dtype=dtype, compile=compile)
@@ -88,10 +85,20 @@ def default_device() -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
+def bundled_file() -> Path:
+    """Where the weights of `BUNDLED` are in an installation that has them."""
+    return Path(str(resources.files("masklet") / "weights" / f"{BUNDLED}.safetensors"))
+
+
 def _locate(source: str | Path) -> Path:
     """The file of a name or path. A name comes first, so that what lies in the current folder does not matter."""
     if source == BUNDLED:
-        return _bundled()
+        file = bundled_file()
+        if not file.is_file():
+            raise FileNotFoundError(
+                f"the weights of {BUNDLED!r}, which come with masklet, are not in this installation ({file})"
+            )
+        return file
     published = registry.find(source) if isinstance(source, str) else None
     if published and source == published.name:
         return registry.download(published)
@@ -104,15 +111,6 @@ def _locate(source: str | Path) -> Path:
         raise FileNotFoundError(f"there is no file {path}")
     names = ", ".join((BUNDLED, *(known.name for known in registry.PUBLISHED)))
     raise ValueError(f"no model is named {source!r}, and there is no such file; the names are {names}")
-
-
-def _bundled() -> Path:
-    path = Path(str(resources.files("masklet") / "weights" / f"{BUNDLED}.safetensors"))
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"the weights of {BUNDLED!r}, which come with masklet, are not in this installation ({path})"
-        )
-    return path
 
 
 class _WeightsOnMeta(TorchFunctionMode):
