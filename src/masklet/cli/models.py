@@ -1,13 +1,13 @@
 """`masklet models`: which there are, getting one, converting one, and looking into a file."""
 
 from pathlib import Path
-from typing import Literal
 
 import torch
 from cyclopts import App
 
 from masklet.checkpoint import registry
 from masklet.checkpoint.convert import CheckpointInfo, convert, inspect
+from masklet.checkpoint.names import Layout
 from masklet.cli.console import UsageError, say, show_rows
 from masklet.config import PRESETS, ModelConfig
 from masklet.model import Sam2
@@ -58,7 +58,7 @@ def download(name: str, /) -> None:
 
 
 @models.command(name="convert")
-def convert_file(source: Path, target: Path, /, *, to: Literal["official", "hf-image", "hf-video", "masklet"]) -> None:
+def convert_file(source: Path, target: Path, /, *, to: Layout) -> None:
     """Write a checkpoint in another layout. The source's layout and variant are recognised.
 
     For example:
