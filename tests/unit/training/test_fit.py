@@ -1,37 +1,34 @@
 """The loop: its schedule, going on where it stopped, what it writes, and when it gives up."""
 
-from __future__ import annotations
-
 import copy
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 import torch.distributed as dist
 
-from masklet.config import DecoderConfig, MemoryConfig, ModelConfig, TrunkConfig
+from masklet.config import ModelConfig
 from masklet.model import Sam2
 from masklet.training.fit import Fit, FitConfig
 from masklet.training.losses import LossWeights
 from masklet.training.step import PromptConfig, PromptedBatch
 
 SIDE = 64
-CONFIG = ModelConfig(
-    image_size=SIDE,
-    dim=16,
-    trunk=TrunkConfig(embed_dim=4, stage_depths=(1, 1, 1, 1), global_blocks=(0,), window_sizes=(4, 4, 4, 2)),
-    decoder=DecoderConfig(depth=1, num_heads=2, mlp_dim=16),
-    memory=MemoryConfig(dim=8, attention_layers=1, attention_mlp_dim=16, fuser_layers=1),
-)
 OFTEN = PromptConfig(box_probability=0.5, correction_probability=0.5, mask_probability=0.5)
 
 
-def make_model(seed: int = 0) -> Sam2:
-    torch.manual_seed(seed)
-    return Sam2(CONFIG)
+@pytest.fixture
+def make_model(model_config: ModelConfig) -> Callable[..., Sam2]:
+    """`make_model(seed=0)`: a model with random weights."""
+
+    def make(seed: int = 0) -> Sam2:
+        torch.manual_seed(seed)
+        return Sam2(model_config)
+
+    return make
 
 
 def batch_number(number: int) -> PromptedBatch:
@@ -86,7 +83,7 @@ def test_without_a_warm_up_the_rate_is_full_at_once():
     assert FitConfig(steps=10, learning_rate=1e-3, warmup_steps=0).rate(0) == 1e-3
 
 
-def test_a_run_learns(tmp_path):
+def test_a_run_learns(make_model, tmp_path):
     model = make_model()
     before = copy.deepcopy(model.state_dict())
     quick = config(steps=40, log_every=10, warmup_steps=1, learning_rate=3e-3)
@@ -98,7 +95,7 @@ def test_a_run_learns(tmp_path):
     assert "prompt_encoder.frequencies" not in changed
 
 
-def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(tmp_path):
+def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(make_model, tmp_path):
     whole = Fit(make_model(), config(steps=6, decay_steps=2), tmp_path / "whole", OFTEN)
     expected = whole.run(batches())
 
@@ -117,7 +114,7 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(tmp_path):
     assert torch.equal(resumed.generator.get_state(), whole.generator.get_state())
 
 
-def test_a_finished_run_takes_no_batch(tmp_path):
+def test_a_finished_run_takes_no_batch(make_model, tmp_path):
     Fit(make_model(), config(steps=2), tmp_path, OFTEN).run(batches())
     done = Fit(make_model(), config(steps=2), tmp_path, OFTEN)
     before = copy.deepcopy(done.average.state_dict())
@@ -125,7 +122,7 @@ def test_a_finished_run_takes_no_batch(tmp_path):
     assert all(torch.equal(tensor, before[name]) for name, tensor in average.state_dict().items())
 
 
-def test_the_folder_of_a_run(tmp_path):
+def test_the_folder_of_a_run(make_model, tmp_path):
     """State and log, and nothing half written."""
     folder = tmp_path / "runs" / "first"
     Fit(make_model(), config(steps=5), folder, OFTEN).run(batches())
@@ -139,7 +136,7 @@ def test_the_folder_of_a_run(tmp_path):
     assert log[0]["rate"] == pytest.approx((0.5e-3 + 1e-3) / 2)
 
 
-def test_a_state_that_fails_to_be_written_leaves_the_old_one(tmp_path, monkeypatch):
+def test_a_state_that_fails_to_be_written_leaves_the_old_one(make_model, tmp_path, monkeypatch):
     fit = Fit(make_model(), config(steps=1), tmp_path, OFTEN)
     fit.run(batches())
     before = fit.state_file.read_bytes()
@@ -154,7 +151,7 @@ def test_a_state_that_fails_to_be_written_leaves_the_old_one(tmp_path, monkeypat
     assert fit.state_file.read_bytes() == before
 
 
-def test_saves_come_at_intervals_and_at_the_end(tmp_path):
+def test_saves_come_at_intervals_and_at_the_end(make_model, tmp_path):
     steps: list[int] = []
     fit = Fit(make_model(), config(steps=5, save_every=2), tmp_path, OFTEN)
 
@@ -167,7 +164,7 @@ def test_saves_come_at_intervals_and_at_the_end(tmp_path):
     assert steps == [2, 4, 5]
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
+def test_a_loss_that_is_not_finite_stops_the_run(make_model, tmp_path):
     """Before it reaches the weights, with the step, the rate and what to do."""
     fit = Fit(make_model(), config(steps=6), tmp_path, OFTEN)
     good = [batch_number(0), batch_number(1)]
@@ -180,7 +177,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
     assert all(parameter.isfinite().all() for parameter in fit.average.parameters())
 
 
-def test_the_average_follows_the_weights(tmp_path):
+def test_the_average_follows_the_weights(make_model, tmp_path):
     """Early on it forgets faster: with (1 + step) / (10 + step) until that is more than the decay."""
     fit = Fit(make_model(), config(steps=4, average_decay=0.25), tmp_path, OFTEN)
     name = "mask_decoder.mask_tokens"
@@ -193,7 +190,7 @@ def test_the_average_follows_the_weights(tmp_path):
     assert not torch.equal(fit.average.state_dict()[name], fit.model.state_dict()[name])
 
 
-def test_what_is_shipped_is_the_average(tmp_path):
+def test_what_is_shipped_is_the_average(make_model, tmp_path):
     fit = Fit(make_model(), config(steps=1), tmp_path, OFTEN)
     average = fit.run(batches())
     assert average is fit.average
@@ -202,7 +199,7 @@ def test_what_is_shipped_is_the_average(tmp_path):
     assert fit.model.training
 
 
-def test_matrices_decay_and_vectors_do_not(tmp_path):
+def test_matrices_decay_and_vectors_do_not(make_model, tmp_path):
     fit = Fit(make_model(), config(), tmp_path)
     decayed, rest = fit.optimizer.param_groups
     assert decayed["weight_decay"] == 0.05
@@ -220,7 +217,7 @@ def test_matrices_decay_and_vectors_do_not(tmp_path):
     assert {"no_memory", "prompt_encoder.no_mask", "trunk.patch_embedding.projection.bias"} <= of_rest
 
 
-def test_gradients_are_clipped(tmp_path):
+def test_gradients_are_clipped(make_model, tmp_path):
     """As a whole, to the given norm."""
     fit = Fit(make_model(), config(steps=1, clip_norm=1e-3), tmp_path, OFTEN, LossWeights(focal=1000.0))
     fit.run(batches())
@@ -239,12 +236,12 @@ def as_second_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("as_second_of_two")
-def test_of_several_processes_the_first_writes(tmp_path):
+def test_of_several_processes_the_first_writes(make_model, tmp_path):
     Fit(make_model(), config(steps=2, save_every=1), tmp_path, OFTEN).run(batches(), on_save=pytest.fail)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_of_several_processes_gradients_are_averaged(tmp_path, request):
+def test_of_several_processes_gradients_are_averaged(make_model, tmp_path, request):
     alone = Fit(make_model(), config(steps=1, clip_norm=1e9), tmp_path / "alone", OFTEN)
     alone.run(batches())
     request.getfixturevalue("as_second_of_two")

@@ -1,13 +1,10 @@
 """The bundled model's recipe from prepared pictures to loadable weights, at a small size."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -16,36 +13,18 @@ from masklet.config import preset
 from masklet.model.two_way import Attention
 from masklet.runtime.load import load_model
 from masklet.training import nano
-from masklet.training.prepare import write_cutouts, write_views
 
 SIDE = 64
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 
 
-@pytest.fixture(scope="module")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Prepared pictures: a cut-out square of each kind, and two views of four quadrants."""
-    root = tmp_path_factory.mktemp("pictures")
-    cutouts = [np.full((size, size, 4), 255, np.uint8) for size in (24, 32, 40, 48, 56)]
-    offsets = np.cumsum([0, *(cutout.size for cutout in cutouts)])
-    index = [(int(offsets[kind]), *cutout.shape[:2], kind) for kind, cutout in enumerate(cutouts)]
-    write_cutouts(root / "prepared", [cutout.ravel() for cutout in cutouts], index)
-    labels = np.kron(np.array([[0, 1], [2, 3]], np.uint16), np.ones((40, 40), np.uint16))
-    members = np.array([[1, 0, 0, 0], [0, 1, 0, 0], [1, 1, 0, 0]], bool)
-    rng = np.random.default_rng(0)
-    scores = np.array([0.9, 0.4, 0.2], np.float32)
-    views = [(rng.integers(0, 256, (4, 3)).astype(np.uint8)[labels], labels, members, scores) for _ in range(2)]
-    write_views(root / "prepared", views, len(views))
-    return root
-
-
 @pytest.fixture
-def train(sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+def train(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     """`train("--steps", "2")`: the recipe with these arguments; the run's folder."""
 
     def call(*arguments: str) -> Path:
         folder = tmp_path / "run"
-        fixed = ("--sources", str(sources), "--output", str(folder), "--image-size", str(SIDE))
+        fixed = ("--sources", str(pictures), "--output", str(folder), "--image-size", str(SIDE))
         monkeypatch.setattr(sys, "argv", ["nano", *fixed, "--batch-size", "1", "--objects", "2", *arguments])
         with torch.random.fork_rng():
             nano.main()

@@ -1,34 +1,25 @@
 """One training step: its decoder passes, what each is told, and where gradients go."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import Tensor
 
-from masklet.config import DecoderConfig, MemoryConfig, ModelConfig, TrunkConfig
+from masklet.config import ModelConfig
 from masklet.model import Sam2
 from masklet.training import step
-from masklet.training.losses import LossWeights, mask_losses
+from masklet.training.losses import Losses, LossWeights, mask_losses
 from masklet.training.step import PromptConfig, PromptedBatch, image_step
 from masklet.types import DecodedMasks, ImageFeatures, PointLabel, Points, PromptEmbeddings
 
 SIDE = 64
-CONFIG = ModelConfig(
-    image_size=SIDE,
-    dim=16,
-    trunk=TrunkConfig(embed_dim=4, stage_depths=(1, 1, 1, 1), global_blocks=(0,), window_sizes=(4, 4, 4, 2)),
-    decoder=DecoderConfig(depth=1, num_heads=2, mlp_dim=16),
-    memory=MemoryConfig(dim=8, attention_layers=1, attention_mlp_dim=16, fuser_layers=1),
-)
 ALWAYS_CORRECTED = PromptConfig(box_probability=0.0, correction_probability=1.0, mask_probability=1.0)
 
 
 class Recorder(Sam2):
     """A model that remembers how it was called."""
 
-    def __init__(self) -> None:
-        super().__init__(CONFIG)
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
         self.images = 0
         self.prompts: list[tuple[Points | None, Tensor | None]] = []
         self.decoded: list[DecodedMasks] = []
@@ -48,9 +39,9 @@ class Recorder(Sam2):
 
 
 @pytest.fixture
-def model() -> Recorder:
+def model(model_config: ModelConfig) -> Recorder:
     torch.manual_seed(0)
-    return Recorder().train()
+    return Recorder(model_config).train()
 
 
 @pytest.fixture
@@ -64,7 +55,7 @@ def batch() -> PromptedBatch:
     return PromptedBatch(torch.randn(2, 3, SIDE, SIDE), masks, corners + 12.0)
 
 
-def run(model: Sam2, batch: PromptedBatch, prompts: PromptConfig, seed: int = 0) -> list:
+def run(model: Sam2, batch: PromptedBatch, prompts: PromptConfig, seed: int = 0) -> list[Losses]:
     return image_step(model, batch, prompts, LossWeights(), torch.Generator().manual_seed(seed))
 
 
