@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
+from masklet.io.files import write_atomically
 from masklet.model import Sam2
 from masklet.training.losses import Losses, LossWeights
 from masklet.training.step import PromptConfig, PromptedBatch, image_step
@@ -144,9 +145,8 @@ class Fit:
             "generator": self.generator.get_state(),
             "step": self.step,
         }
-        temporary = self.state_file.with_suffix(".tmp")
-        torch.save(state, temporary)
-        temporary.replace(self.state_file)
+        with write_atomically(self.state_file) as temporary:
+            torch.save(state, temporary)
 
     def _resume(self) -> None:
         state = torch.load(self.state_file, weights_only=True)
