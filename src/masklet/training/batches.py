@@ -1,19 +1,27 @@
 """From samples to batches: as many objects of every image, each with a first click, and normalised pixels."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from masklet.io.images import preprocess_batch
-from masklet.ops.masks import innermost_point
+from masklet.training.prompts import first_click
 from masklet.training.step import PromptedBatch
 from masklet.training.synthetic import ImageSample
 
-INNERMOST_CLICKS = 0.5
-"""Share of first clicks on the object's innermost point; the others fall anywhere in it."""
+
+@dataclass(frozen=True)
+class CollatedBatch:
+    """A `PromptedBatch` before its pixels are normalised: bytes, which are cheaper to hand between processes."""
+
+    images: UInt8[np.ndarray, "B H W 3"]
+    masks: Bool[Tensor, "BP H W"]
+    clicks: Float[Tensor, "BP 2"]
 
 
 class Collate:
@@ -23,23 +31,17 @@ class Collate:
         self.objects = objects
         self.random = np.random.default_rng(seed)
 
-    def __call__(self, samples: Sequence[ImageSample]) -> tuple[Tensor, Tensor, Tensor]:
-        """Images (B, H, W, 3) uint8, masks (B*P, H, W) bool, clicks (B*P, 2) float32."""
-        masks = []
+    def __call__(self, samples: Sequence[ImageSample]) -> CollatedBatch:
+        """The images, and `objects` masks of each with a first click, image by image."""
+        chosen = []
         for sample in samples:
             count = len(sample.masks)
             enough = self.random.permutation(np.arange(max(count, self.objects)) % count)[: self.objects]
-            masks.append(sample.masks[torch.from_numpy(enough)])
-        joined = torch.cat(masks)
-        clicks = np.stack([self._click(mask.numpy()) for mask in joined])
-        return torch.stack([sample.image for sample in samples]), joined, torch.from_numpy(clicks)
-
-    def _click(self, mask: np.ndarray) -> np.ndarray:
-        if self.random.random() < INNERMOST_CLICKS:
-            return np.array(innermost_point(mask), np.float32)
-        inside = np.flatnonzero(mask)
-        row, column = divmod(int(inside[self.random.integers(len(inside))]), mask.shape[1])
-        return np.array((column, row), np.float32)
+            chosen.append(sample.masks[enough])
+        masks = np.concatenate(chosen)
+        clicks = np.stack([first_click(mask, self.random) for mask in masks])
+        images = np.stack([sample.image for sample in samples])
+        return CollatedBatch(images, torch.from_numpy(masks), torch.from_numpy(clicks))
 
 
 def image_batches(
@@ -54,6 +56,6 @@ def image_batches(
         multiprocessing_context="fork" if num_workers else None,
         prefetch_factor=8 if num_workers else None,
     )
-    for images, masks, clicks in loader:
-        pixels = preprocess_batch([image.numpy() for image in images], masks.shape[-1])
-        yield PromptedBatch(pixels, masks, clicks)
+    for batch in loader:
+        pixels = preprocess_batch(list(batch.images), batch.masks.shape[-1])
+        yield PromptedBatch(pixels, batch.masks, batch.clicks)

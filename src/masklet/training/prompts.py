@@ -5,17 +5,32 @@ corners, corrections anywhere in the region that is wrong. Half of the first cli
 point instead, which is where people tend to click.
 """
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from masklet.ops.boxes import masks_to_boxes
+from masklet.ops.masks import innermost_point
 from masklet.types import PointLabel, Points
+
+INNERMOST_CLICKS = 0.5
+"""Share of first clicks on the object's innermost point; the others fall anywhere in it."""
 
 BOX_JITTER = 0.1
 """Largest shift of a box's corner, as a share of the box's side."""
 
 MAX_BOX_JITTER = 20 / 1024
 """The same as a share of the image's side: 20 pixels of 1024."""
+
+
+def first_click(mask: Bool[np.ndarray, "H W"], rng: np.random.Generator) -> Float[np.ndarray, "2"]:
+    """A click (x, y) on the object that a non-empty mask shows, float32, in pixels of the mask."""
+    if rng.random() < INNERMOST_CLICKS:
+        return np.array(innermost_point(mask), np.float32)
+    inside = np.flatnonzero(mask)
+    row, column = divmod(int(inside[rng.integers(len(inside))]), mask.shape[1])
+    return np.array((column, row), np.float32)
 
 
 def random_pixels(region: Bool[Tensor, "B H W"], generator: torch.Generator | None = None) -> Float[Tensor, "B 2"]:
@@ -44,15 +59,8 @@ def correction_clicks(
 def noisy_boxes(masks: Bool[Tensor, "B H W"], generator: torch.Generator | None = None) -> Points:
     """The bounding boxes of non-empty masks as corner points, jittered as a hand would and kept inside the image."""
     height, width = masks.shape[1:]
-
-    def extent(hits: Tensor) -> tuple[Tensor, Tensor]:
-        length = hits.shape[1]
-        return hits.float().argmax(1), length - 1 - hits.flip(1).float().argmax(1)
-
-    left, right = extent(masks.any(1))
-    top, bottom = extent(masks.any(2))
-    corners = torch.stack((left, top, right, bottom), dim=-1).float()
-    side = torch.stack((right - left, bottom - top), dim=-1).float().repeat(1, 2)
+    corners = masks_to_boxes(masks).float()
+    side = (corners[:, 2:] - corners[:, :2]).repeat(1, 2)
     limit = corners.new_tensor((width, height, width, height))
     reach = torch.minimum(side * BOX_JITTER, limit * MAX_BOX_JITTER)
     noise = torch.rand(corners.shape, generator=generator, device=corners.device) * 2 - 1

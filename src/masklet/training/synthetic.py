@@ -2,10 +2,8 @@
 
 Three recipes, chosen at random: a photograph with its own regions as masks; cut-outs pasted on a photograph, with
 the masks of the visible cut-outs beside the photograph's regions; and mosaics, shapes filled with textures of
-photographs, on which cut-outs may lie. The pictures are prepared by ``masklet.training.prepare``.
+photographs, on which cut-outs may lie. The pictures are prepared by `masklet.training.prepare`.
 """
-
-from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
@@ -14,7 +12,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from masklet.training.augment import AugmentConfig, Augmenter, tone_table
@@ -26,7 +23,7 @@ from masklet.training.sources import DEFAULT_ROOT
 class SceneConfig:
     """Knobs of the scenes. Weights are relative, probabilities 0..1, areas and sides fractions of the image.
 
-    ``kind_weights`` follows ``prepare.KINDS``: photographed cut-outs, drawings, clip art, emoji, rendered emoji.
+    `kind_weights` follows `prepare.KINDS`: photographed cut-outs, drawings, clip art, emoji, rendered emoji.
     """
 
     image_size: int = 256
@@ -60,8 +57,8 @@ class SceneConfig:
 class ImageSample:
     """A picture, uint8 (H, W, 3) RGB, and its masks, bool (K, H, W), K at least 1. Masks may overlap or nest."""
 
-    image: torch.Tensor
-    masks: torch.Tensor
+    image: np.ndarray
+    masks: np.ndarray
 
 
 class _Pictures:
@@ -93,19 +90,17 @@ class _Pictures:
         return self._pixels[offset : offset + height * width * 4].reshape(height, width, 4)
 
     def view(self, rng: np.random.Generator, segmented: bool) -> int:
-        """Number of a random view, one with regions if ``segmented`` and there is any."""
+        """Number of a random view, one with regions if `segmented` and there is any."""
         if segmented and len(self.segmented):
             return int(self.segmented[rng.integers(len(self.segmented))])
         return int(rng.integers(len(self.rgb)))
 
 
 class SyntheticScenes(IterableDataset):
-    """Endless stream of ``ImageSample``; the same for the same seed and worker.
+    """Endless stream of `ImageSample`, made of what `masklet.training.prepare` put in the folder `root`.
 
-    Args:
-        root: folder given to ``masklet.training.prepare``.
-        config: knobs of the scenes.
-        seed: streams of different seeds and of different workers are independent.
+    It is the same for the same seed and worker; streams of different seeds and of different workers are independent.
+    ValueError where nothing was prepared.
     """
 
     def __init__(self, root: str | Path = DEFAULT_ROOT, config: SceneConfig | None = None, *, seed: int = 0) -> None:
@@ -122,7 +117,7 @@ class SyntheticScenes(IterableDataset):
             yield self.sample(np.random.default_rng([self.seed, worker.id if worker else 0, number]))
 
     def sample(self, rng: np.random.Generator) -> ImageSample:
-        """One scene, drawn from ``rng``; tries again on the rare scene without a valid mask."""
+        """One scene, drawn from `rng`; tries again on the rare scene without a valid mask."""
         config = self.config
         weights = np.cumsum([config.region_weight, config.object_weight, config.mosaic_weight])
         while True:
@@ -135,15 +130,14 @@ class SyntheticScenes(IterableDataset):
                 rgb, masks = self._objects(*self._mosaic(rng), rng, 0)
             masks = self._valid(masks, rng)
             if masks:
-                image = self._augment(rgb, rng)
-                return ImageSample(image=torch.from_numpy(image), masks=torch.from_numpy(np.stack(masks)))
+                return ImageSample(image=self._augment(rgb, rng), masks=np.stack(masks))
 
     def _photograph(self, rng: np.random.Generator, max_regions: int) -> tuple[np.ndarray, list[np.ndarray]]:
-        """A random crop of a view, and up to ``max_regions`` of its regions by score."""
+        """A random crop of a view, and up to `max_regions` of its regions by score."""
         pictures, size = self._pictures, self.config.image_size
         view = pictures.view(rng, segmented=rng.random() < 0.9)
         full = pictures.rgb.shape[1]
-        # Half are the whole view, as evaluation sees whole pictures.
+        # Two in five are the whole view, as evaluation sees whole pictures.
         height, width = (
             (full, full) if rng.random() < 0.4 else (full * rng.uniform(self.config.min_crop, 1, 2)).astype(int)
         )
@@ -154,7 +148,8 @@ class SyntheticScenes(IterableDataset):
         if flip:
             rgb, labels = rgb[:, ::-1], labels[:, ::-1]
         shrinks = min(height, width) >= size
-        rgb = cv2.resize(np.ascontiguousarray(rgb), (size, size), interpolation=cv2.INTER_AREA if shrinks else 1)
+        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        rgb = cv2.resize(np.ascontiguousarray(rgb), (size, size), interpolation=how)
         labels = cv2.resize(np.ascontiguousarray(labels), (size, size), interpolation=cv2.INTER_NEAREST)
         scores = np.asarray(pictures.scores[view], np.float64)
         count = min(max_regions, int((scores > 0).sum()))
@@ -193,7 +188,7 @@ class SyntheticScenes(IterableDataset):
     def _objects(
         self, rgb: np.ndarray, masks: list[np.ndarray], rng: np.random.Generator, least: int
     ) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Paste cut-outs on ``rgb``; masks of the visible parts come first, then what is left of ``masks``."""
+        """Paste cut-outs on `rgb`; masks of the visible parts come first, then what is left of `masks`."""
         size = self.config.image_size
         canvas = Canvas(rgb=np.ascontiguousarray(rgb), layers=np.zeros((size, size), np.uint8))
         # Few objects are as common as many: the count is drawn uniformly on a log scale.
@@ -230,7 +225,7 @@ class SyntheticScenes(IterableDataset):
         )
 
     def _valid(self, masks: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
-        """Up to ``max_masks`` of ``masks`` with an area in bounds; order is kept."""
+        """Up to `max_masks` of `masks` with an area in bounds; order is kept."""
         total = self.config.image_size**2
         low, high = self.config.min_mask_area * total, self.config.max_mask_area * total
         kept = [mask for mask in masks if low <= np.count_nonzero(mask) <= high]
@@ -253,7 +248,7 @@ def _largest(mask: np.ndarray) -> np.ndarray:
 
 
 def _touching_unions(objects: list[np.ndarray], rng: np.random.Generator, probability: float) -> list[np.ndarray]:
-    """Unions of pairs of overlapping objects, each with ``probability``: groups are things one may mean, too."""
+    """Unions of pairs of overlapping objects, each with `probability`: groups are things one may mean, too."""
     unions = []
     for one, other in itertools.combinations(objects, 2):
         if rng.random() < probability:

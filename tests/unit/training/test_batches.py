@@ -1,7 +1,5 @@
 """Batches: as many objects of every image, clicks inside their masks, pixels as the model takes them."""
 
-from __future__ import annotations
-
 import itertools
 from collections import Counter
 from collections.abc import Iterator
@@ -14,7 +12,8 @@ from torch.utils.data import IterableDataset
 
 from masklet.io.images import preprocess
 from masklet.ops.masks import innermost_point
-from masklet.training.batches import INNERMOST_CLICKS, Collate, image_batches
+from masklet.training.batches import Collate, image_batches
+from masklet.training.prompts import INNERMOST_CLICKS
 from masklet.training.synthetic import ImageSample
 
 SIDE = 32
@@ -23,11 +22,11 @@ SIDE = 32
 def sample(count: int, seed: int = 0) -> ImageSample:
     """An image with masks of different sizes: mask k is a rectangle of k + 2 rows."""
     rng = np.random.default_rng(seed)
-    masks = torch.zeros(count, SIDE, SIDE, dtype=torch.bool)
+    masks = np.zeros((count, SIDE, SIDE), bool)
     for number, mask in enumerate(masks):
         x, y = rng.integers(0, SIDE - 20, 2)
         mask[y : y + number + 2, x : x + 9] = True
-    return ImageSample(image=torch.from_numpy(rng.integers(0, 256, (SIDE, SIDE, 3), np.uint8)), masks=masks)
+    return ImageSample(image=rng.integers(0, 256, (SIDE, SIDE, 3), np.uint8), masks=masks)
 
 
 class Samples(IterableDataset):
@@ -39,18 +38,19 @@ class Samples(IterableDataset):
 
 def asked(masks: Tensor, of: ImageSample) -> Counter[int]:
     """How often each mask of a sample is among some masks."""
-    return Counter(next(i for i, own in enumerate(of.masks) if torch.equal(own, mask)) for mask in masks)
+    return Counter(next(i for i, own in enumerate(of.masks) if np.array_equal(own, mask)) for mask in masks.numpy())
 
 
 @pytest.mark.parametrize("objects", [1, 3, 8])
 def test_as_many_objects_of_every_image(objects):
     samples = [sample(1), sample(3, 1), sample(12, 2)]
-    images, masks, clicks = Collate(objects, seed=0)(samples)
-    assert (images.shape, images.dtype) == ((3, SIDE, SIDE, 3), torch.uint8)
+    batch = Collate(objects, seed=0)(samples)
+    images, masks, clicks = batch.images, batch.masks, batch.clicks
+    assert (images.shape, images.dtype) == ((3, SIDE, SIDE, 3), np.uint8)
     assert (masks.shape, masks.dtype) == ((3 * objects, SIDE, SIDE), torch.bool)
     assert (clicks.shape, clicks.dtype) == ((3 * objects, 2), torch.float32)
     for index, one in enumerate(samples):
-        assert torch.equal(images[index], one.image)
+        assert np.array_equal(images[index], one.image)
         times = asked(masks[index * objects : (index + 1) * objects], one)
         assert max(times.values()) == -(-objects // min(len(one.masks), objects)), "in turn, as far as they reach"
         assert len(times) == min(len(one.masks), objects)
@@ -60,7 +60,7 @@ def test_all_masks_have_their_turn():
     one, collate = sample(6), Collate(2, seed=0)
     times: Counter[int] = Counter()
     for _ in range(300):
-        times += asked(collate([one])[1], one)
+        times += asked(collate([one]).masks, one)
     assert set(times) == set(range(6))
     assert min(times.values()) > 60
 
@@ -70,8 +70,8 @@ def test_clicks_are_inside_their_masks_half_of_them_innermost():
     innermost = total = 0
     seen = set()
     for _ in range(200):
-        _, masks, clicks = collate([one])
-        for mask, (x, y) in zip(masks, clicks.tolist(), strict=True):
+        batch = collate([one])
+        for mask, (x, y) in zip(batch.masks, batch.clicks.tolist(), strict=True):
             assert mask[int(y), int(x)]
             innermost += (x, y) == innermost_point(mask.numpy())
             total += 1
@@ -84,8 +84,9 @@ def test_clicks_are_inside_their_masks_half_of_them_innermost():
 def test_the_same_seed_gives_the_same_batches():
     samples = [sample(4), sample(7, 1)]
     first, second, other = (Collate(3, seed)(samples) for seed in (1, 1, 2))
-    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
-    assert not all(torch.equal(a, b) for a, b in zip(first, other, strict=True))
+    names = ("images", "masks", "clicks")
+    assert all(np.array_equal(getattr(first, name), getattr(second, name)) for name in names)
+    assert not all(np.array_equal(getattr(first, name), getattr(other, name)) for name in names)
 
 
 def test_batches_are_as_the_model_takes_them():
@@ -95,7 +96,7 @@ def test_batches_are_as_the_model_takes_them():
         assert batch.masks.shape == (6, SIDE, SIDE)
         for index in range(2):
             one = sample(1 + (2 * number + index) % 5, 2 * number + index)
-            torch.testing.assert_close(batch.pixels[index], preprocess(one.image.numpy(), SIDE))
+            torch.testing.assert_close(batch.pixels[index], preprocess(one.image, SIDE))
             assert sum(asked(batch.masks[3 * index : 3 * index + 3], one).values()) == 3
         x, y = batch.clicks.long().unbind(-1)
         assert batch.masks[torch.arange(6), y, x].all()

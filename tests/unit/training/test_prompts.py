@@ -1,12 +1,14 @@
 """Simulated prompts: where they fall, what they say, and that all places have their turn."""
 
-from __future__ import annotations
+from collections import Counter
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from masklet.training.prompts import correction_clicks, join, noisy_boxes, random_pixels
+from masklet.ops.masks import innermost_point
+from masklet.training.prompts import INNERMOST_CLICKS, correction_clicks, first_click, join, noisy_boxes, random_pixels
 from masklet.types import PointLabel, Points
 
 HEIGHT, WIDTH = 12, 20
@@ -26,6 +28,17 @@ def rectangle(left: int, top: int, right: int, bottom: int, height: int = HEIGHT
 
 def many(mask: Tensor, count: int = 2000) -> Tensor:
     return mask.expand(count, *mask.shape)
+
+
+def test_first_clicks_are_all_over_their_object_half_of_them_innermost():
+    mask = (rectangle(3, 2, 9, 6) | rectangle(17, 11, 19, 11)).numpy()
+    rng = np.random.default_rng(0)
+    clicks = [first_click(mask, rng) for _ in range(3000)]
+    assert {(click.shape, click.dtype) for click in clicks} == {((2,), np.dtype(np.float32))}
+    counts = Counter((int(x), int(y)) for x, y in clicks)
+    assert set(counts) == {(int(x), int(y)) for y, x in np.argwhere(mask)}
+    anywhere = (1 - INNERMOST_CLICKS) / mask.sum()
+    assert counts[innermost_point(mask)] / 3000 == pytest.approx(INNERMOST_CLICKS + anywhere, abs=0.03)
 
 
 def test_random_pixels_are_all_over_their_region_and_nowhere_else(generator):
