@@ -1,65 +1,70 @@
 """Turns fetched packages into the packed arrays that scenes are composed from.
 
-``prepare(root)`` reads ``root/unpacked`` and writes to ``root/prepared``:
+`prepare(root)` reads `root/unpacked` and writes to `root/prepared`:
 
-- ``cutouts.npy`` uint8, all cut-outs one after the other, and ``cutouts_index.npy`` int64 (N, 4): offset, height,
-  width, kind (index into ``KINDS``). Pixels are RGBA with colour multiplied by alpha.
-- ``views_rgb.npy`` uint8 (V, S, S, 3), ``views_labels.npy`` uint16 (V, S, S), ``views_members.npy`` bool (V, R, P)
-  and ``views_scores.npy`` float32 (V, R): crops of backgrounds, squashed to a square as the model sees pictures,
-  with their regions (see ``regions``). A score of 0 is padding; a view without regions is a backdrop alone.
-- ``photographs/*.jpg``, backgrounds shrunk to at most 1200 pixels, and ``views.json``, which names their views.
+- `cutouts.npy` uint8, all cut-outs one after the other, and `cutouts_index.npy` int64 (N, 4): offset, height,
+  width, kind (index into `KINDS`). Pixels are RGBA with colour multiplied by alpha.
+- `views_rgb.npy` uint8 (V, S, S, 3), `views_labels.npy` uint16 (V, S, S), `views_members.npy` bool (V, R, P)
+  and `views_scores.npy` float32 (V, R): crops of backgrounds, squashed to a square as the model sees pictures,
+  with their regions (see `regions`). A score of 0 is padding; a view without regions is a backdrop alone.
+- `photographs/*.jpg`, backgrounds shrunk to at most 1200 pixels, and `views.json`, which names their views.
 
 Files are read back memory-mapped, so that worker processes share them.
 """
-
-from __future__ import annotations
 
 import argparse
 import itertools
 import json
 import multiprocessing
 import warnings
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from masklet.training.regions import RegionConfig, find_regions
+from masklet.training.regions import find_regions
 from masklet.training.sources import DEFAULT_ROOT, background_name, fetch, find_backgrounds, is_photograph
 
 KINDS = ("photo", "drawing", "clipart", "emoji", "emoji3d")
+"""Of cut-outs, in the order of the index's numbers. `emoji3d` are rendered ones."""
+
 VIEW_SIZE = 320
+"""Side of a view in pixels."""
+
 MAX_REGIONS = 24
 MAX_SUPERPIXELS = 1024
-PHOTO_SIDE = 1200
-MIN_CROP = 180  # pixels of a photograph that a view shows at least; fewer look washed out
+"""What a view keeps at most; one with more superpixels is a backdrop alone."""
 
-# Folders of openclipart that hold things rather than signs, letters, buttons and patterns.
+PHOTO_SIDE = 1200
+"""Longest side in pixels that backgrounds are shrunk to."""
+
+MIN_CROP = 180
+"""Pixels of a photograph that a view shows at least; fewer look washed out."""
+
+PHOTO_CUTOUT_SIDE = 320
+DRAWING_CUTOUT_SIDE = 224
+"""Longest sides of cut-outs in pixels; drawings need no more than a scene shows."""
+
+VIEWS_PER_PHOTOGRAPH = 8
+VIEWS_PER_BACKDROP = 2
+"""Of each the first is the whole picture, the others are crops."""
+
+PROCESSES = 2
+"""Processes that cut and segment views."""
+
 _CLIPART_FOLDERS = (
     *("animals", "plants", "food", "people", "tools", "transportation", "buildings", "containers", "electronics"),
     *("computer/hardware", "recreation/music", "recreation/sports", "recreation/party", "recreation/holiday"),
     *("recreation/toys", "decorations", "education"),
 )
 _CLIPART_SKIPPED = ("smilies", "stickmen", "aiga", "roadsigns", "map_symbols")
-
-
-@dataclass(frozen=True, kw_only=True)
-class PrepareConfig:
-    """Sizes in pixels and counts. Longest sides differ by kind: drawings need no more than a scene shows."""
-
-    photo_side: int = 320
-    drawing_side: int = 224
-    views_per_photograph: int = 8
-    views_per_backdrop: int = 2
-    seed: int = 0
-    processes: int = 2
+"""Folders of openclipart that hold things, less the words in paths of signs, letters, buttons and patterns."""
 
 
 def clean_cutout(rgba: np.ndarray, side: int) -> np.ndarray | None:
-    """Trim ``rgba`` (uint8 (H, W, 4)) to its opaque part, shrink it to ``side`` and multiply colour by alpha.
+    """Trim `rgba` (uint8 (H, W, 4)) to its opaque part, shrink it to `side` and multiply colour by alpha.
 
     Returns None for pictures that make bad masks: mostly translucent, thin, scattered, tiny, or without alpha.
     """
@@ -108,7 +113,7 @@ def _read_rgba(path: Path) -> np.ndarray | None:
         return None
 
 
-def _stamps(root: Path):
+def _stamps(root: Path) -> Iterator[tuple[np.ndarray, str]]:
     folder = root / "unpacked" / "tuxpaint-stamps-default"
     for path in sorted(folder.rglob("*.png")):
         if "symbols" in path.parts or "mirror" in path.stem or "flags" in path.parts:
@@ -118,7 +123,7 @@ def _stamps(root: Path):
             yield rgba, "photo" if "cartoon" not in path.parts and looks_photographed(rgba) else "drawing"
 
 
-def _clipart(root: Path):
+def _clipart(root: Path) -> Iterator[tuple[np.ndarray, str]]:
     base = root / "unpacked" / "openclipart-png" / "usr" / "share" / "openclipart" / "png"
     for folder in _CLIPART_FOLDERS:
         for path in sorted((base / folder).rglob("*.png")):
@@ -138,7 +143,7 @@ def _is_symbol(code: int) -> bool:
     return any(low <= code < high for low, high in ranges)
 
 
-def _emoji3d(root: Path):
+def _emoji3d(root: Path) -> Iterator[tuple[np.ndarray, str]]:
     folder = root / "unpacked" / "lobehub-fluent-emoji-3d"
     for path in sorted(folder.rglob("*.webp")):
         codes = [int(part, 16) for part in path.stem.split("-")]
@@ -150,7 +155,7 @@ def _emoji3d(root: Path):
             yield rgba, "emoji3d"
 
 
-def _emoji(root: Path):
+def _emoji(root: Path) -> Iterator[tuple[np.ndarray, str]]:
     fonts = sorted((root / "unpacked" / "fonts-noto-color-emoji").rglob("NotoColorEmoji.ttf"))
     if not fonts:
         return
@@ -166,12 +171,12 @@ def _emoji(root: Path):
             yield rgba, "emoji"
 
 
-def prepare_cutouts(root: Path, config: PrepareConfig) -> dict[str, int]:
+def prepare_cutouts(root: Path) -> dict[str, int]:
     """Pack the cut-outs of all packages; returns how many there are of each kind."""
     pixels, index, offset = [], [], 0
     for source in (_stamps, _clipart, _emoji3d, _emoji):
         for rgba, kind in source(root):
-            packed = clean_cutout(rgba, config.photo_side if kind == "photo" else config.drawing_side)
+            packed = clean_cutout(rgba, PHOTO_CUTOUT_SIDE if kind == "photo" else DRAWING_CUTOUT_SIDE)
             if packed is None:
                 continue
             pixels.append(packed.ravel())
@@ -183,14 +188,14 @@ def prepare_cutouts(root: Path, config: PrepareConfig) -> dict[str, int]:
 
 
 def write_cutouts(folder: Path, pixels: list[np.ndarray], index: list[tuple[int, int, int, int]]) -> None:
-    """Write the two cut-out files to ``folder``."""
+    """Write the two cut-out files to `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "cutouts.npy", np.concatenate(pixels) if pixels else np.zeros(0, np.uint8))
     np.save(folder / "cutouts_index.npy", np.array(index, np.int64).reshape(-1, 4))
 
 
 def random_view(rgb: np.ndarray, rng: np.random.Generator, whole: bool) -> np.ndarray:
-    """A crop of ``rgb`` (the whole of it if ``whole``) squashed to (VIEW_SIZE, VIEW_SIZE, 3)."""
+    """A crop of `rgb` (the whole of it if `whole`) squashed to (VIEW_SIZE, VIEW_SIZE, 3)."""
     height, width = rgb.shape[:2]
     if not whole:
         aspect = float(np.exp(rng.uniform(-0.3, 0.3)))
@@ -207,7 +212,7 @@ def _pack_view(rgb: np.ndarray, with_regions: bool) -> tuple[np.ndarray, np.ndar
     members = np.zeros((MAX_REGIONS, MAX_SUPERPIXELS), bool)
     scores = np.zeros(MAX_REGIONS, np.float32)
     if with_regions:
-        found = find_regions(rgb, RegionConfig(max_regions=MAX_REGIONS))
+        found = find_regions(rgb, MAX_REGIONS)
         if found.members.shape[1] <= MAX_SUPERPIXELS:
             labels = found.labels
             members[: len(found.members), : found.members.shape[1]] = found.members
@@ -235,7 +240,7 @@ def _shrink(path: Path, folder: Path) -> Path:
     return target
 
 
-def prepare_views(root: Path, config: PrepareConfig) -> dict[str, int]:
+def prepare_views(root: Path) -> dict[str, int]:
     """Cut and segment views of all backgrounds; returns the number of photographs, backdrops and views."""
     photographs = root / "prepared" / "photographs"
     photographs.mkdir(parents=True, exist_ok=True)
@@ -243,10 +248,10 @@ def prepare_views(root: Path, config: PrepareConfig) -> dict[str, int]:
     for number, path in enumerate(find_backgrounds(root)):
         small, name = _shrink(path, photographs), background_name(path)
         is_photo = is_photograph(path)
-        count = config.views_per_photograph if is_photo else config.views_per_backdrop
-        tasks.append((small, is_photo, count, config.seed + number))
+        count = VIEWS_PER_PHOTOGRAPH if is_photo else VIEWS_PER_BACKDROP
+        tasks.append((small, is_photo, count, number))
         names += [name] * count
-    with multiprocessing.get_context("spawn").Pool(config.processes) as pool:
+    with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
         groups = pool.imap(_views_of, tasks, chunksize=1)
         write_views(root / "prepared", itertools.chain.from_iterable(groups), len(names))
     (root / "prepared" / "views.json").write_text(json.dumps(names))
@@ -255,7 +260,7 @@ def prepare_views(root: Path, config: PrepareConfig) -> dict[str, int]:
 
 
 def write_views(folder: Path, views: Iterable[tuple[np.ndarray, ...]], count: int) -> None:
-    """Write (rgb, labels, members, scores) of ``count`` views to ``folder``, one view in memory at a time."""
+    """Write (rgb, labels, members, scores) of `count` views to `folder`, one view in memory at a time."""
     folder.mkdir(parents=True, exist_ok=True)
     files: list[np.ndarray] = []
     for number, view in enumerate(views):
@@ -269,14 +274,13 @@ def write_views(folder: Path, views: Iterable[tuple[np.ndarray, ...]], count: in
             file[number] = array
 
 
-def prepare(root: Path, config: PrepareConfig | None = None) -> dict[str, int]:
-    """Pack everything under ``root/unpacked`` into ``root/prepared``; returns counts by kind."""
-    config = config or PrepareConfig()
-    return prepare_cutouts(root, config) | prepare_views(root, config)
+def prepare(root: Path) -> dict[str, int]:
+    """Pack everything under `root/unpacked` into `root/prepared`; returns counts by kind."""
+    return prepare_cutouts(root) | prepare_views(root)
 
 
 def main() -> None:
-    """Fetch and prepare the pictures: ``python -m masklet.training.prepare [--root FOLDER]``."""
+    """Fetch and prepare the pictures: `python -m masklet.training.prepare [--root FOLDER]`."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--root", type=Path, default=DEFAULT_ROOT)
     root = parser.parse_args().root

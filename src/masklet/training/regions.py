@@ -3,46 +3,55 @@
 Felzenszwalb's superpixels are merged greedily by colour, texture and the strength of their shared boundary,
 as in ultrametric contour maps (Arbelaez et al., 2011) with plain gradients in the place of a trained boundary
 detector. A merged region that stays whole over a wide range of merging heights is likely one that a person
-would draw; its persistence is its score. Needs scikit-image (the ``train`` extra), in preparation only.
+would draw; its persistence is its score. Needs scikit-image (the `train` extra), in preparation only.
 """
-
-from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import cv2
 import numpy as np
 
-COLOUR_BINS = 12  # a channel
-TEXTURE_BINS = 8  # an orientation histogram and a magnitude histogram at each of two scales
+COLOUR_BINS = 12
+"""Of the histogram of a colour channel."""
 
+TEXTURE_BINS = 8
+"""Of the histograms of gradients' orientations and magnitudes, at each of two scales."""
 
-@dataclass(frozen=True, kw_only=True)
-class RegionConfig:
-    """Knobs of the hierarchy. Areas are fractions of the image; weights are relative."""
+SUPERPIXEL_SCALE = 30.0
+SUPERPIXEL_SIGMA = 0.6
+MIN_SUPERPIXEL = 0.0006
+"""Felzenszwalb's parameters: the preference for large superpixels, the blur before, the least share of the image."""
 
-    superpixel_scale: float = 30.0
-    superpixel_sigma: float = 0.6
-    min_superpixel: float = 0.0006
-    colour_weight: float = 1.0
-    histogram_weight: float = 0.8
-    texture_weight: float = 0.7
-    boundary_weight: float = 1.2
-    shading: float = 0.25
-    full_boundary: float = 0.25
-    size_exponent: float = 0.3
-    min_area: float = 0.005
-    max_area: float = 0.6
-    full_height: float = 1.2
-    min_score: float = 0.1
-    max_overlap: float = 0.8
-    max_regions: int = 32
+COLOUR_WEIGHT = 1.0
+HISTOGRAM_WEIGHT = 0.8
+TEXTURE_WEIGHT = 0.7
+BOUNDARY_WEIGHT = 1.2
+"""What the parts of a merging cost count: mean colours, their histograms, textures, and the shared boundary."""
+
+SHADING = 0.25
+FULL_BOUNDARY = 0.25
+"""What colours count where there is no boundary at all, and the strength of one that lets them count in full."""
+
+SIZE_EXPONENT = 0.3
+"""Of the smaller region's share of the image, by which the cost is multiplied."""
+
+MIN_AREA = 0.005
+MAX_AREA = 0.6
+"""Shares of the image that a region covers."""
+
+FULL_HEIGHT = 1.2
+"""Height of merging with its surroundings from which on a region's persistence counts in full."""
+
+MIN_SCORE = 0.1
+MAX_OVERLAP = 0.8
+"""A region is kept for a score of so much, and an IoU of less with every better one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Regions:
-    """Regions of one picture: mask of region r is ``members[r][labels]``.
+    """Regions of one picture: mask of region r is `members[r][labels]`.
 
     labels: uint16 (H, W), superpixel of every pixel, 0..S-1. members: bool (R, S). scores: float32 (R,), > 0.
     """
@@ -50,6 +59,10 @@ class Regions:
     labels: np.ndarray
     members: np.ndarray
     scores: np.ndarray
+
+
+_Edges: TypeAlias = dict[tuple[int, int], tuple[float, float]]
+"""By pair of neighbours, the smaller number first: boundary length and summed boundary strength."""
 
 
 @dataclass
@@ -62,26 +75,24 @@ class _Nodes:
     texture: np.ndarray
 
 
-def superpixels(rgb: np.ndarray, config: RegionConfig) -> np.ndarray:
-    """Felzenszwalb superpixels of ``rgb`` (uint8 (H, W, 3)) as int32 labels (H, W), 0..S-1."""
+def superpixels(rgb: np.ndarray) -> np.ndarray:
+    """Felzenszwalb superpixels of `rgb` (uint8 (H, W, 3)) as int32 labels (H, W), 0..S-1."""
     from skimage.segmentation import felzenszwalb
 
     lab = cv2.cvtColor(rgb.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)
     lab = cv2.bilateralFilter(lab, 5, 12.0, 2.0) / 100.0
-    smallest = max(4, int(config.min_superpixel * rgb.shape[0] * rgb.shape[1]))
+    smallest = max(4, int(MIN_SUPERPIXEL * rgb.shape[0] * rgb.shape[1]))
     # channel_axis is last; the scale is in units of the summed channel difference times 255
-    return felzenszwalb(
-        lab, scale=config.superpixel_scale / 100.0, sigma=config.superpixel_sigma, min_size=smallest
-    ).astype(np.int32)
+    segments = felzenszwalb(lab, scale=SUPERPIXEL_SCALE / 100.0, sigma=SUPERPIXEL_SIGMA, min_size=smallest)
+    return segments.astype(np.int32)
 
 
-def find_regions(rgb: np.ndarray, config: RegionConfig | None = None) -> Regions:
-    """Stable regions of ``rgb`` (uint8 (H, W, 3)), best first."""
-    config = config or RegionConfig()
-    labels = superpixels(rgb, config)
+def find_regions(rgb: np.ndarray, max_regions: int = 32) -> Regions:
+    """Stable regions of `rgb` (uint8 (H, W, 3)), the `max_regions` best, best first."""
+    labels = superpixels(rgb)
     nodes, edges = _measure(rgb, labels)
-    parents, heights, areas = _merge(nodes, edges, config)
-    members, scores = _select(parents, heights, areas / labels.size, config)
+    parents, heights, areas = _merge(nodes, edges)
+    members, scores = _select(parents, heights, areas / labels.size, max_regions)
     return Regions(labels=labels.astype(np.uint16), members=members, scores=scores)
 
 
@@ -109,7 +120,7 @@ def _gradient(lab: np.ndarray) -> np.ndarray:
     return np.minimum(total / 60.0, 2.0)
 
 
-def _measure(rgb: np.ndarray, labels: np.ndarray) -> tuple[_Nodes, dict[tuple[int, int], tuple[float, float]]]:
+def _measure(rgb: np.ndarray, labels: np.ndarray) -> tuple[_Nodes, _Edges]:
     """Statistics of the superpixels and, by pair of neighbours, (boundary length, summed boundary strength)."""
     lab = cv2.cvtColor(rgb.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)
     flat, count = labels.ravel(), int(labels.max()) + 1
@@ -128,7 +139,7 @@ def _measure(rgb: np.ndarray, labels: np.ndarray) -> tuple[_Nodes, dict[tuple[in
     return nodes, _boundaries(labels, _gradient(lab))
 
 
-def _boundaries(labels: np.ndarray, gradient: np.ndarray) -> dict[tuple[int, int], tuple[float, float]]:
+def _boundaries(labels: np.ndarray, gradient: np.ndarray) -> _Edges:
     pairs, strengths = [], []
     for a, b, ga, gb in (
         (labels[:, :-1], labels[:, 1:], gradient[:, :-1], gradient[:, 1:]),
@@ -143,8 +154,8 @@ def _boundaries(labels: np.ndarray, gradient: np.ndarray) -> dict[tuple[int, int
     return {(int(a), int(b)): (float(n), float(s)) for (a, b), n, s in zip(keys, length, strength, strict=True)}
 
 
-def _distance(nodes: _Nodes, one: int, others: np.ndarray, edge: np.ndarray, total: float, config: RegionConfig):
-    """Merging cost of region ``one`` with each of ``others``; ``edge`` (N, 2) is boundary length and strength."""
+def _distance(nodes: _Nodes, one: int, others: np.ndarray, edge: np.ndarray, total: float) -> np.ndarray:
+    """Merging cost of region `one` with each of `others`; `edge` (N, 2) is boundary length and strength."""
     area_one, area = nodes.area[one], nodes.area[others]
     mean_gap = np.linalg.norm(nodes.lab[others] / area[:, None] - nodes.lab[one] / area_one, axis=1) / 25.0
 
@@ -154,16 +165,16 @@ def _distance(nodes: _Nodes, one: int, others: np.ndarray, edge: np.ndarray, tot
 
     boundary = edge[:, 1] / edge[:, 0]
     # Colours that drift apart without an edge between are shading of one thing, above all in skies.
-    seen = config.shading + (1.0 - config.shading) * np.minimum(boundary / config.full_boundary, 1.0)
-    colour = config.colour_weight * np.minimum(mean_gap, 2.0) + config.histogram_weight * chi_square(nodes.colour, 3)
-    cost = seen * colour + config.texture_weight * chi_square(nodes.texture, 4) + config.boundary_weight * boundary
+    seen = SHADING + (1.0 - SHADING) * np.minimum(boundary / FULL_BOUNDARY, 1.0)
+    colour = COLOUR_WEIGHT * np.minimum(mean_gap, 2.0) + HISTOGRAM_WEIGHT * chi_square(nodes.colour, 3)
+    cost = seen * colour + TEXTURE_WEIGHT * chi_square(nodes.texture, 4) + BOUNDARY_WEIGHT * boundary
     # Small regions are absorbed first, and those mostly enclosed by the other even sooner (eyes, spots, windows).
     smaller = np.minimum(area_one, area)
     contact = np.minimum(edge[:, 0] / (4.0 * np.sqrt(smaller)), 1.0)
-    return cost * (smaller / total) ** config.size_exponent * (1.25 - 0.5 * contact)
+    return cost * (smaller / total) ** SIZE_EXPONENT * (1.25 - 0.5 * contact)
 
 
-def _merge(nodes: _Nodes, edges: dict, config: RegionConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _merge(nodes: _Nodes, edges: _Edges) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Merge to one region. Returns parents (2S-1,) with -1 at the root, heights and areas (2S-1,)."""
     count = len(nodes.area)
     size = 2 * count - 1
@@ -178,7 +189,7 @@ def _merge(nodes: _Nodes, edges: dict, config: RegionConfig) -> tuple[np.ndarray
 
     def push(node: int, others: list[int]) -> None:
         edge = np.array([neighbours[node][o] for o in others])
-        for cost, other in zip(_distance(nodes, node, np.array(others), edge, total, config), others, strict=True):
+        for cost, other in zip(_distance(nodes, node, np.array(others), edge, total), others, strict=True):
             heapq.heappush(heap, (float(cost), node, other))
 
     for node in range(count):
@@ -206,7 +217,9 @@ def _merge(nodes: _Nodes, edges: dict, config: RegionConfig) -> tuple[np.ndarray
     return parents, heights, nodes.area
 
 
-def _select(parents: np.ndarray, heights: np.ndarray, areas: np.ndarray, config: RegionConfig):
+def _select(
+    parents: np.ndarray, heights: np.ndarray, areas: np.ndarray, max_regions: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Stable nodes of the tree as (members bool (R, S), scores float32 (R,)), best first, near-duplicates dropped."""
     count = (len(parents) + 1) // 2
     members = np.zeros((len(parents), count), bool)
@@ -219,15 +232,15 @@ def _select(parents: np.ndarray, heights: np.ndarray, areas: np.ndarray, config:
     # A superpixel has height 0, so its persistence would be 1 whatever it shows.
     persistence[:count] = np.minimum(persistence[:count], 0.35)
     # A low parent means noise among noise: a region must also part from its surroundings at a fair height.
-    scores = persistence * np.minimum(top / config.full_height, 1.0)
-    valid = (areas >= config.min_area) & (areas <= config.max_area) & (scores >= config.min_score)
+    scores = persistence * np.minimum(top / FULL_HEIGHT, 1.0)
+    valid = (areas >= MIN_AREA) & (areas <= MAX_AREA) & (scores >= MIN_SCORE)
     chosen: list[int] = []
     weight = areas[:count]
     for node in np.argsort(-scores):
-        if not valid[node] or len(chosen) == config.max_regions:
+        if not valid[node] or len(chosen) == max_regions:
             continue
         inter = members[chosen] & members[node]
         union = members[chosen] | members[node]
-        if not chosen or ((inter @ weight) / (union @ weight)).max() < config.max_overlap:
+        if not chosen or ((inter @ weight) / (union @ weight)).max() < MAX_OVERLAP:
             chosen.append(int(node))
     return members[chosen], scores[chosen].astype(np.float32)

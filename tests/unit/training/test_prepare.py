@@ -1,7 +1,5 @@
 """Cleaning and packing cut-outs, and cutting views of photographs."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +9,6 @@ from PIL import Image
 from masklet.training.prepare import (
     KINDS,
     VIEW_SIZE,
-    PrepareConfig,
     clean_cutout,
     looks_photographed,
     prepare_cutouts,
@@ -74,7 +71,7 @@ def test_prepare_cutouts_packs_and_counts(tmp_path: Path) -> None:
     (stamps / "symbols").mkdir()
     for name in ("animals/cartoon/cat.png", "animals/cat_mirror.png", "symbols/a.png"):
         Image.fromarray(square_cutout()).save(stamps / name)
-    counts = prepare_cutouts(tmp_path, PrepareConfig())
+    counts = prepare_cutouts(tmp_path)
     assert counts == {kind: int(kind == "drawing") for kind in KINDS}
     index = np.load(tmp_path / "prepared" / "cutouts_index.npy")
     assert index.tolist() == [[0, 60, 60, KINDS.index("drawing")]]

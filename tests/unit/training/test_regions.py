@@ -1,11 +1,9 @@
 """Regions of a made-up picture are the things in it."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
-from masklet.training.regions import RegionConfig, find_regions
+from masklet.training.regions import find_regions
 
 
 def test_find_regions_finds_the_things_in_a_picture() -> None:
@@ -16,7 +14,7 @@ def test_find_regions_finds_the_things_in_a_picture() -> None:
     disc = np.hypot(ys - 60, xs - 100) < 30
     rgb[disc] = (190, 60, 40)
     rgb += rng.normal(0, 6, rgb.shape)
-    found = find_regions(rgb.clip(0, 255).astype(np.uint8), RegionConfig(max_regions=6))
+    found = find_regions(rgb.clip(0, 255).astype(np.uint8), max_regions=6)
     masks = [row[found.labels] for row in found.members]
     for truth in (disc, ys > 90, (ys <= 90) & ~disc):
         assert max((mask & truth).sum() / (mask | truth).sum() for mask in masks) > 0.9
