@@ -1,41 +1,18 @@
 """Freely licensed pictures the bundled model learns from: which packages hold them and how to fetch them.
 
 Nothing here is a segmentation data set. Cut-outs (pictures with an alpha channel) give exact masks when they
-are pasted on photographs; desktop backgrounds and children's programs give the photographs. The licences below
-are those of the packages' ``debian/copyright`` or ``package.json`` (scikit-image and scikit-learn: as stated
-beside the pictures), read when the list was made:
+are pasted on photographs; desktop backgrounds and children's programs give the photographs. The licences in
+`PACKAGES` are those of the packages' `debian/copyright` or `package.json` (scikit-image and scikit-learn: as stated
+beside the pictures), read when the list was made.
 
-=============================  ========  =======================================================================
-package                        from      licence
-=============================  ========  =======================================================================
-tuxpaint-stamps-default        Debian    GPL-2
-openclipart-png                Debian    public domain dedication (Creative Commons)
-fonts-noto-color-emoji         Debian    SIL Open Font License 1.1 (font), Apache-2.0 (the rest)
-@lobehub/fluent-emoji-3d       npm       MIT (Microsoft Fluent Emoji)
-gnome-backgrounds              Debian    CC-BY-SA-3.0 (pictures), GPL-2+ (package)
-mate-backgrounds               Debian    GPL-2+, CC-BY-SA-4.0 (``Ubuntu-Mate-*``)
-plasma-workspace-wallpapers    Debian    GPL-2+
-lomiri-wallpapers-16.04        Debian    CC-BY-4.0, CC-BY-SA-4.0, CC0-1.0, by picture
-lomiri-wallpapers-20.04        Debian    CC-BY-SA-3.0
-ukui-wallpapers                Debian    CC-BY-SA-3.0
-gcompris-qt-data               Debian    by picture: GPL-3+, CC-BY-1.0 to 3.0, CC-BY-SA-2.0 to 4.0, CC0-1.0,
-                                         public domain, GFDL-1.2
-tuxpaint-data                  Debian    GPL-2+
-python3-skimage                Debian    CC0-1.0 or public domain (the pictures used)
-python3-sklearn                Debian    CC-BY-2.0 (the pictures used)
-=============================  ========  =======================================================================
+Of gcompris, `debian/copyright` names the pictures of `erase`, `categorization`, `clickgame`, `details` and
+most of the animals one by one; those of `explore_monuments` and `explore_world_music` fall under its default,
+GPL-3+. Carved pictures (see `carve_webp`) bear no file names, so none is matched to its own entry.
 
-Of gcompris, ``debian/copyright`` names the pictures of ``erase``, ``categorization``, ``clickgame``, ``details`` and
-most of the animals one by one; those of ``explore_monuments`` and ``explore_world_music`` fall under its default,
-GPL-3+. Carved pictures (see ``carve_webp``) bear no file names, so none is matched to its own entry.
-
-``fetch`` downloads and unpacks without installing anything (``apt-get download`` and ``dpkg -x``, ``npm pack``);
-``masklet.training.prepare`` turns the unpacked folders into packed arrays.
+`fetch` downloads and unpacks without installing anything (`apt-get download` and `dpkg -x`, `npm pack`);
+`masklet.training.prepare` turns the unpacked folders into packed arrays.
 """
 
-from __future__ import annotations
-
-import argparse
 import struct
 import subprocess
 import tarfile
@@ -43,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DEFAULT_ROOT = Path.home() / ".cache" / "masklet" / "training"
+"""Folder that pictures are fetched to, unpacked and prepared in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +28,12 @@ class SourcePackage:
     """One package of pictures: where it comes from, under which licence, and what it is used for."""
 
     name: str
-    registry: str  # "debian" or "npm"
+    registry: str
+    """`debian` or `npm`."""
     licence: str
-    use: str  # "cutouts"; "backgrounds", every picture; "photographs", those named in PHOTOGRAPHS alone
+    """As the package states it; brackets name what a licence covers."""
+    use: str
+    """`cutouts`; `backgrounds`, every picture; `photographs`, those named in PHOTOGRAPHS alone."""
 
     @property
     def folder(self) -> str:
@@ -62,16 +43,29 @@ class SourcePackage:
 
 PACKAGES: tuple[SourcePackage, ...] = (
     SourcePackage(name="tuxpaint-stamps-default", registry="debian", licence="GPL-2", use="cutouts"),
-    SourcePackage(name="openclipart-png", registry="debian", licence="public domain", use="cutouts"),
-    SourcePackage(name="fonts-noto-color-emoji", registry="debian", licence="OFL-1.1", use="cutouts"),
-    SourcePackage(name="@lobehub/fluent-emoji-3d", registry="npm", licence="MIT", use="cutouts"),
-    SourcePackage(name="gnome-backgrounds", registry="debian", licence="CC-BY-SA-3.0", use="backgrounds"),
-    SourcePackage(name="mate-backgrounds", registry="debian", licence="GPL-2+", use="backgrounds"),
+    SourcePackage(
+        name="openclipart-png", registry="debian", licence="public domain dedication (Creative Commons)", use="cutouts"
+    ),
+    SourcePackage(
+        name="fonts-noto-color-emoji", registry="debian", licence="OFL-1.1 (font), Apache-2.0 (the rest)", use="cutouts"
+    ),
+    SourcePackage(
+        name="@lobehub/fluent-emoji-3d", registry="npm", licence="MIT (Microsoft Fluent Emoji)", use="cutouts"
+    ),
+    SourcePackage(
+        name="gnome-backgrounds",
+        registry="debian",
+        licence="CC-BY-SA-3.0 (adwaita*), GPL-2+ (package)",
+        use="backgrounds",
+    ),
+    SourcePackage(
+        name="mate-backgrounds", registry="debian", licence="GPL-2+, CC-BY-SA-4.0 (Ubuntu-Mate-*)", use="backgrounds"
+    ),
     SourcePackage(name="plasma-workspace-wallpapers", registry="debian", licence="GPL-2+", use="backgrounds"),
     SourcePackage(
         name="lomiri-wallpapers-16.04",
         registry="debian",
-        licence="CC-BY-4.0, CC-BY-SA-4.0, CC0-1.0",
+        licence="by picture: CC-BY-4.0, CC-BY-SA-4.0, CC0-1.0",
         use="backgrounds",
     ),
     SourcePackage(name="lomiri-wallpapers-20.04", registry="debian", licence="CC-BY-SA-3.0", use="backgrounds"),
@@ -79,17 +73,20 @@ PACKAGES: tuple[SourcePackage, ...] = (
     SourcePackage(
         name="gcompris-qt-data",
         registry="debian",
-        licence="GPL-3+, CC-BY, CC-BY-SA, CC0-1.0, public domain, GFDL-1.2, by picture",
+        licence="by picture: GPL-2+, GPL-3+, CC-BY-1.0 to 3.0, CC-BY-SA-2.0 to 4.0, CC0-1.0, public domain, GFDL-1.2",
         use="photographs",
     ),
     SourcePackage(name="tuxpaint-data", registry="debian", licence="GPL-2+", use="photographs"),
-    SourcePackage(name="python3-skimage", registry="debian", licence="CC0-1.0, public domain", use="photographs"),
+    SourcePackage(
+        name="python3-skimage",
+        registry="debian",
+        licence="CC0-1.0 or public domain; coins: no known restrictions",
+        use="photographs",
+    ),
     SourcePackage(name="python3-sklearn", registry="debian", licence="CC-BY-2.0", use="photographs"),
 )
+"""All packages; the one list of their licences."""
 
-# Backgrounds that are photographs, by stem (plasma: by the folder's name), chosen by eye: only these have
-# regions worth learning. scikit-image's chelsea and coffee are left out: the examples show them, and a picture that was
-# learned from shows nothing. Every other background is a drawing or a gradient and serves as a backdrop alone.
 _PHOTOGRAPHS = """
     Bridge_by_Sander_Klootwijk Dragonfly_by_Bolly Picture_0B_by_freespace Picture_1A_by_freespace Wine_by_Jakkub_Mede
     aitzgorri_by_Aitzol_Berasategi free_by_Peter_Nerlich friends_by_Aitzol_Berasategi greentock_by_Peter_Nerlich
@@ -103,20 +100,26 @@ _PHOTOGRAPHS = """
     astronaut camera coins rocket china flower
 """
 PHOTOGRAPHS: frozenset[str] = frozenset(_PHOTOGRAPHS.split())
+"""Backgrounds that are photographs, by stem (plasma: by the folder's name), chosen by eye.
 
-# Activities of gcompris whose pictures are photographs (some of ``details`` are paintings, as rich in regions).
+Only these have regions worth learning. scikit-image's chelsea and coffee are left out: the examples show them, and a
+picture that was learned from shows nothing. Every other background is a drawing or a gradient, a backdrop alone.
+"""
+
 _PHOTO_ACTIVITIES = (
     *("categorization", "clickgame", "details", "erase", "explore_farm_animals", "explore_monuments"),
     *("explore_world_animals", "explore_world_music"),
 )
-_MIN_CARVED_BYTES = 9000  # smaller ones are icons
+"""Activities of gcompris whose pictures are photographs (some of `details` are paintings, as rich in regions)."""
+
+_MIN_CARVED_BYTES = 9000
+"""Smaller pictures are icons."""
 
 
 def fetch(root: Path, packages: tuple[SourcePackage, ...] = PACKAGES) -> None:
-    """Download ``packages`` to ``root/archives`` and unpack them to ``root/unpacked``; what is there is kept.
+    """Download `packages` to `root/archives` and unpack them to `root/unpacked`; what is there is kept.
 
-    Raises:
-        RuntimeError: a package could not be downloaded; the message holds the tool's own words.
+    RuntimeError, with the tool's own words, if a package cannot be downloaded.
     """
     archives, unpacked = root / "archives", root / "unpacked"
     archives.mkdir(parents=True, exist_ok=True)
@@ -161,7 +164,7 @@ def _call(command: list[str], folder: Path) -> None:
 
 
 def carve_webp(resource: Path, folder: Path) -> int:
-    """Write the WebP pictures that lie uncompressed in a Qt resource file to ``folder``; returns how many."""
+    """Write the WebP pictures that lie uncompressed in a Qt resource file to `folder`; returns how many."""
     data, count, start = resource.read_bytes(), 0, -1
     folder.mkdir(parents=True, exist_ok=True)
     while (start := data.find(b"RIFF", start + 1)) >= 0:
@@ -185,7 +188,7 @@ def background_name(path: Path) -> str:
 
 
 def find_backgrounds(root: Path) -> list[Path]:
-    """Background pictures under ``root/unpacked``: one file a name, the largest, without screenshots."""
+    """Background pictures under `root/unpacked`: one file a name, the largest, without screenshots."""
     best: dict[str, Path] = {}
     for package in PACKAGES:
         if package.use == "cutouts":
@@ -200,14 +203,3 @@ def find_backgrounds(root: Path) -> list[Path]:
             if name not in best or path.stat().st_size > best[name].stat().st_size:
                 best[name] = path
     return [best[name] for name in sorted(best)]
-
-
-def main() -> None:
-    """Fetch all packages: ``python -m masklet.training.sources [--root FOLDER]``."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--root", type=Path, default=DEFAULT_ROOT)
-    fetch(parser.parse_args().root)
-
-
-if __name__ == "__main__":
-    main()
