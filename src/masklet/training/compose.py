@@ -1,11 +1,16 @@
 """Pictures made of other pictures: pasting cut-outs, and filling shapes with textures of photographs."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+
+ELLIPSES = 0.25
+POLYGONS = 0.3
+"""Shares of random shapes that are ellipses and polygons; the rest are wavy blobs."""
+
+BLOB_POINTS = 48
+"""Corners of a wavy blob's outline: enough to look smooth."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +46,7 @@ class Canvas:
 
 
 def warp_cutout(cutout: np.ndarray, placement: Placement, size: int) -> tuple[np.ndarray, int, int] | None:
-    """Place ``cutout`` (uint8 (h, w, 4), colour times alpha) on a canvas of ``size``.
+    """Place `cutout` (uint8 (h, w, 4), colour times alpha) on a canvas of `size`.
 
     Returns the warped RGBA patch clipped to the canvas, with its left and top, or None if it lies outside.
     """
@@ -68,7 +73,7 @@ def warp_cutout(cutout: np.ndarray, placement: Placement, size: int) -> tuple[np
 
 
 def paste(canvas: Canvas, cutout: np.ndarray, placement: Placement, look: Look, number: int) -> None:
-    """Paste ``cutout`` as object ``number``; its mask is where its alpha is above one half."""
+    """Paste `cutout` as object `number`; its mask is where its alpha is above one half."""
     warped = warp_cutout(cutout, placement, canvas.rgb.shape[0])
     if warped is None:
         return
@@ -108,13 +113,13 @@ def _cast_shadow(rgb: np.ndarray, alpha: np.ndarray, left: int, top: int, look: 
 
 
 def smooth_field(rng: np.random.Generator, cells: int, size: int) -> np.ndarray:
-    """Smooth random field, float32 (size, size), about standard normal, with ``cells`` bumps a side."""
+    """Smooth random field, float32 (size, size), about standard normal, with `cells` bumps a side."""
     coarse = rng.standard_normal((cells + 3, cells + 3)).astype(np.float32)
     return cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
 
 
 def random_partition(rng: np.random.Generator, count: int, size: int) -> np.ndarray:
-    """Split a square into ``count`` pieces with wavy borders; uint8 (size, size), values 0..count-1.
+    """Split a square into `count` pieces with wavy borders; uint8 (size, size), values 0..count-1.
 
     Half are layers one above the other, as in a landscape; half are Voronoi cells.
     """
@@ -142,21 +147,27 @@ def random_blob(rng: np.random.Generator, size: int) -> np.ndarray:
     """Alpha uint8 (size, size) of a random shape: ellipse, polygon, or wavy blob, some with a hole."""
     alpha = np.zeros((size, size), np.uint8)
     kind = rng.random()
-    if kind < 0.25:
+    if kind < ELLIPSES:
         axes = (int(size * rng.uniform(0.2, 0.48)), int(size * rng.uniform(0.2, 0.48)))
         cv2.ellipse(alpha, (size // 2, size // 2), axes, float(rng.uniform(0, 180)), 0, 360, 255, -1, cv2.LINE_AA)
+    elif kind < ELLIPSES + POLYGONS:
+        count = int(rng.integers(3, 9))
+        angles = np.sort(rng.uniform(0, 2 * np.pi, count))
+        _fill_outline(alpha, angles, rng.uniform(0.25, 0.48, count))
     else:
-        count = int(rng.integers(3, 9)) if kind < 0.55 else 48
-        angles = np.sort(rng.uniform(0, 2 * np.pi, count)) if count < 48 else np.linspace(0, 2 * np.pi, 48, False)
-        radius = rng.uniform(0.25, 0.48, count)
-        if count == 48:
-            waves = rng.integers(1, 7, 4)
-            bumps = np.zeros(count)
-            for wave in waves:
-                bumps += rng.normal(0, 0.35 / wave) * np.cos(wave * angles + rng.uniform(0, 6.3))
-            radius = (0.32 * (1.0 + 0.5 * bumps)).clip(0.08, 0.49)
-        points = size / 2 + size * radius[:, None] * np.stack([np.cos(angles), np.sin(angles)], 1)
-        cv2.fillPoly(alpha, [np.round(points).astype(np.int32)], 255, cv2.LINE_AA)
+        rng.random(BLOB_POINTS)  # unused: so that a seed keeps giving the scenes it gave
+        angles = np.linspace(0, 2 * np.pi, BLOB_POINTS, endpoint=False)
+        bumps = np.zeros(BLOB_POINTS)
+        for wave in rng.integers(1, 7, 4):
+            bumps += rng.normal(0, 0.35 / wave) * np.cos(wave * angles + rng.uniform(0, 6.3))
+        _fill_outline(alpha, angles, (0.32 * (1.0 + 0.5 * bumps)).clip(0.08, 0.49))
     if rng.random() < 0.12:
         cv2.circle(alpha, (size // 2, size // 2), int(size * rng.uniform(0.06, 0.16)), 0, -1, cv2.LINE_AA)
     return alpha
+
+
+def _fill_outline(alpha: np.ndarray, angles: np.ndarray, radii: np.ndarray) -> None:
+    """Fill the polygon with corners at these angles (radians) and radii (shares of the side) around the middle."""
+    size = alpha.shape[0]
+    points = size / 2 + size * radii[:, None] * np.stack([np.cos(angles), np.sin(angles)], 1)
+    cv2.fillPoly(alpha, [np.round(points).astype(np.int32)], 255, cv2.LINE_AA)
