@@ -1,11 +1,15 @@
 """Photometric changes of whole scenes: what cameras, light and compression do to a picture. Masks stay as they are."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+
+NOISE_SHIFTS = 64
+"""How many pixels the bank of noise is larger than a picture: as many places a window of it can start, either way."""
+
+NOISE_STD = 32.0
+"""Standard deviation of the bank of noise, in steps of 8 bits: fine enough, and its int8 ends at four of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,11 +46,11 @@ class Augmenter:
 
     def __init__(self, config: AugmentConfig, size: int) -> None:
         self.config = config
-        bank = np.random.default_rng(0).standard_normal((size + 64, size + 64, 3))
-        self._noise = (bank * 32.0).clip(-127, 127).astype(np.int8)
+        bank = np.random.default_rng(0).standard_normal((size + NOISE_SHIFTS, size + NOISE_SHIFTS, 3))
+        self._noise = (bank * NOISE_STD).clip(-127, 127).astype(np.int8)
 
     def __call__(self, rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Change ``rgb`` (uint8 (H, W, 3), H and W at most ``size``); returns a new array of the same shape."""
+        """Change `rgb` (uint8 (H, W, 3), H and W at most `size`); returns a new array of the same shape."""
         config = self.config
         draws = rng.random(6)
         if draws[0] < config.tone_probability:
@@ -78,7 +82,7 @@ class Augmenter:
 
     def _add_noise(self, rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         height, width = rgb.shape[:2]
-        top, left = rng.integers(0, 64, 2)
+        top, left = rng.integers(0, NOISE_SHIFTS, 2)
         noise = self._noise[top : top + height, left : left + width]
-        strength = float(rng.uniform(1.0, self.config.max_noise)) / 32.0
+        strength = float(rng.uniform(1.0, self.config.max_noise)) / NOISE_STD
         return cv2.addWeighted(rgb, 1.0, noise, strength, 0.0, dtype=cv2.CV_8U)

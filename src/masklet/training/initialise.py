@@ -13,6 +13,8 @@ from masklet.model import Sam2
 from masklet.model.two_way import Attention
 
 TRUNK_STD = 0.02
+"""Of the trunk's linear layers, as vision transformers usually start."""
+
 TOKEN_STD = 0.3
 """Of label and output embeddings: small beside the Fourier features that they are added to."""
 

@@ -15,6 +15,7 @@ from masklet.types import DecodedMasks
 
 FOCAL_ALPHA = 0.25
 FOCAL_GAMMA = 2.0
+"""Weight of the inside, and how much less what is nearly right counts; the released training configuration's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +58,11 @@ def dice_loss(logits: Float[Tensor, "*n H W"], target: Float[Tensor, "*n H W"]) 
 
 
 def true_iou(logits: Float[Tensor, "*n H W"], target: Float[Tensor, "*n H W"]) -> Float[Tensor, "*n"]:
-    """IoU of the thresholded masks, without gradient."""
+    """IoU of the thresholded masks, without gradient.
+
+    0 where both are empty, unlike `ops.masks.mask_iou`: of an absent object it is never asked for, and to find nothing
+    of one too thin to fill half a low-res pixel is no success.
+    """
     mask, truth = logits.detach() > 0, target > 0.5
     intersection = (mask & truth).sum((-2, -1))
     union = (mask | truth).sum((-2, -1))

@@ -29,6 +29,7 @@ FOCAL_WEIGHT = 2.0
 """A tenth of the published weight, which keeps a model that starts from nothing on empty masks."""
 
 CORRECTION_PROBABILITY = 0.3
+"""Less than the default: corrections cost a second decoder pass, and matter less while first masks are poor."""
 
 
 def main() -> None:

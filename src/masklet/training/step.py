@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from masklet.config import MASK_STRIDE
 from masklet.model import Sam2
 from masklet.ops.multimask import best_multimask
 from masklet.training.losses import Losses, LossWeights, mask_losses
@@ -45,7 +46,7 @@ def image_step(
     features = model.encode_image(batch.pixels)
     features = _for_each_object(features, objects)
     embedding = model.attend_memory(features.stride16)
-    target = F.avg_pool2d(batch.masks[:, None].float(), 4)[:, 0]
+    target = F.avg_pool2d(batch.masks[:, None].float(), MASK_STRIDE)[:, 0]
 
     def chance(probability: float) -> bool:
         return bool(torch.rand((), generator=generator, device=generator.device) < probability)
@@ -58,7 +59,8 @@ def image_step(
         logits = _chosen_logits(decoded, multimask=not box)
         wrong = correction_clicks(logits > 0, target > 0.5, generator)
         # From low-res to model pixels: anywhere in the low-res pixel.
-        coords = (wrong.coords + torch.rand(wrong.coords.shape, generator=generator, device=generator.device)) * 4 - 0.5
+        within = torch.rand(wrong.coords.shape, generator=generator, device=generator.device)
+        coords = (wrong.coords + within) * MASK_STRIDE - 0.5
         points = join(points, Points(coords, wrong.labels))
         mask_prompt = logits[:, None] if chance(prompts.mask_probability) else None
         decoded = model.decode_masks(embedding, features, model.encode_prompts(points, mask_prompt))
@@ -87,4 +89,4 @@ def _for_each_object(features: ImageFeatures, objects: int) -> ImageFeatures:
 def _chosen_logits(decoded: DecodedMasks, multimask: bool) -> Tensor:
     with torch.no_grad():
         index = best_multimask(decoded.iou_scores) if multimask else torch.zeros(len(decoded.logits), dtype=torch.long)
-        return decoded.logits.detach().float()[torch.arange(len(index)), index]
+        return decoded.logits.float()[torch.arange(len(index)), index]

@@ -1,7 +1,5 @@
 """Photometric changes keep shapes and leave their input alone."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from masklet.training.augment import AugmentConfig, Augmenter

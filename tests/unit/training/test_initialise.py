@@ -1,7 +1,5 @@
 """Where training starts: a click already looks at its own place."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest
