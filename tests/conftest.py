@@ -17,7 +17,7 @@ jaxtyping.install_import_hook(["masklet.model", "masklet.ops", "masklet.tracking
 
 import torch  # noqa: E402
 
-from masklet.checkpoint.files import CONFIG_KEY  # noqa: E402
+from masklet.checkpoint.save import save_model  # noqa: E402
 from masklet.config import DecoderConfig, MemoryConfig, ModelConfig, TrunkConfig  # noqa: E402
 from masklet.model import Sam2  # noqa: E402
 
@@ -25,31 +25,31 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = REPOSITORY.parent / "shared"
 
 
-TINY = ModelConfig(
-    image_size=64,
-    dim=32,
-    trunk=TrunkConfig(
-        embed_dim=8,
-        stage_depths=(1, 1, 1, 1),
-        window_sizes=(8, 4, 4, 2),
-        global_blocks=(0,),
-        position_grid=(4, 4),
-    ),
-    decoder=DecoderConfig(depth=1, num_heads=2, mlp_dim=32),
-    memory=MemoryConfig(dim=16, attention_layers=1, attention_mlp_dim=32, fuser_layers=1),
-)
-"""A whole model that answers in milliseconds."""
+@pytest.fixture(scope="session")
+def tiny() -> ModelConfig:
+    """The configuration of a whole model that answers in milliseconds."""
+    return ModelConfig(
+        image_size=64,
+        dim=32,
+        trunk=TrunkConfig(
+            embed_dim=8,
+            stage_depths=(1, 1, 1, 1),
+            window_sizes=(8, 4, 4, 2),
+            global_blocks=(0,),
+            position_grid=(4, 4),
+        ),
+        decoder=DecoderConfig(depth=1, num_heads=2, mlp_dim=32),
+        memory=MemoryConfig(dim=16, attention_layers=1, attention_mlp_dim=32, fuser_layers=1),
+    )
 
 
 @pytest.fixture(scope="session")
-def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_checkpoint(tiny: ModelConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A .pt file with random weights of a tiny model, which states its own configuration."""
-    path = tmp_path_factory.mktemp("tiny") / "tiny.pt"
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = Sam2(TINY)
-    torch.save({"model": model.state_dict(), CONFIG_KEY: json.dumps(TINY.to_dict())}, path)
-    return path
+        model = Sam2(tiny)
+    return save_model(model, tmp_path_factory.mktemp("tiny") / "tiny.pt")
 
 
 @pytest.fixture(scope="session")

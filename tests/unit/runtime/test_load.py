@@ -11,31 +11,17 @@ from huggingface_hub import constants
 from masklet.checkpoint import registry
 from masklet.checkpoint.save import save_model
 from masklet.checkpoint.strict import CheckpointMismatch
-from masklet.config import PRESETS, DecoderConfig, MemoryConfig, ModelConfig, TrunkConfig
+from masklet.config import PRESETS, ModelConfig
 from masklet.model import Sam2
 from masklet.runtime import load
 from masklet.runtime.load import default_device, load_model, new_model
 
-SMALL = ModelConfig(
-    image_size=64,
-    dim=32,
-    trunk=TrunkConfig(
-        embed_dim=8,
-        stage_depths=(1, 1, 2, 1),
-        window_sizes=(8, 4, 4, 2),
-        global_blocks=(0,),
-        position_grid=(4, 4),
-    ),
-    decoder=DecoderConfig(depth=1, num_heads=2, mlp_dim=32),
-    memory=MemoryConfig(dim=16, attention_layers=1, attention_mlp_dim=32, fuser_layers=1),
-)
-
 
 @pytest.fixture
-def small() -> Sam2:
+def small(tiny: ModelConfig) -> Sam2:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return Sam2(SMALL).eval()
+        return Sam2(tiny).eval()
 
 
 @pytest.fixture
@@ -50,14 +36,14 @@ def pixels(config: ModelConfig) -> torch.Tensor:
 @pytest.mark.parametrize(
     ("name", "layout"), [("m.pt", "official"), ("m.safetensors", "masklet"), ("m", "hf-image"), ("m.pt", "hf-video")]
 )
-def test_a_loaded_model_gives_the_saved_models_numbers(name, layout, small, tmp_path):
+def test_a_loaded_model_gives_the_saved_models_numbers(name, layout, small, tmp_path, tiny):
     path = save_model(small, tmp_path / name, layout)
     for source in (path, str(path)):
         model = load_model(source, device="cpu")
         assert not model.training
         assert all(parameter.requires_grad for parameter in model.parameters())
         with torch.inference_mode():
-            ours, theirs = model.encode_image(pixels(SMALL)), small.encode_image(pixels(SMALL))
+            ours, theirs = model.encode_image(pixels(tiny)), small.encode_image(pixels(tiny))
         assert torch.equal(ours.stride16, theirs.stride16)
         assert torch.equal(ours.stride4, theirs.stride4)
 
@@ -68,48 +54,48 @@ def test_loading_leaves_the_random_numbers_alone(file):
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_a_new_model_has_the_tables_of_a_model(small):
-    made = dict(new_model(SMALL).named_buffers())
+def test_a_new_model_has_the_tables_of_a_model(small, tiny):
+    made = dict(new_model(tiny).named_buffers())
     for name, buffer in small.named_buffers():
         assert made[name].shape == buffer.shape
         assert name == "prompt_encoder.frequencies" or torch.equal(made[name], buffer)
 
 
-def test_half_precision_files_become_float32_unless_asked(small, tmp_path):
+def test_half_precision_files_become_float32_unless_asked(small, tmp_path, tiny):
     path = save_model(small, tmp_path / "half.safetensors", dtype=torch.float16)
     assert load_model(path, device="cpu").dtype == torch.float32
     model = load_model(path, device="cpu", dtype=torch.bfloat16)
     assert {parameter.dtype for parameter in model.parameters()} == {torch.bfloat16}
     assert {buffer.dtype for buffer in model.buffers()} == {torch.float32}
-    features = model.encode_image(pixels(SMALL).bfloat16())
+    features = model.encode_image(pixels(tiny).bfloat16())
     assert features.stride16.dtype == torch.bfloat16
 
 
-def test_another_image_size_is_the_models_own(file):
+def test_another_image_size_is_the_models_own(file, tiny):
     model = load_model(file, device="cpu", image_size=96)
-    assert model.config == replace(SMALL, image_size=96)
+    assert model.config == replace(tiny, image_size=96)
     assert model.encode_image(pixels(model.config)).stride16.shape[-1] == 6
     with pytest.raises(ValueError, match="image_size is 100, but it must be a positive multiple of 32"):
         load_model(file, image_size=100)
 
 
-def test_a_model_of_another_make_takes_its_configuration_from_the_caller(small, tmp_path):
+def test_a_model_of_another_make_takes_its_configuration_from_the_caller(small, tmp_path, tiny):
     torch.save({"model": small.state_dict()}, tmp_path / "bare.pt")
     with pytest.raises(ValueError, match=r"bare\.pt: its trunk .*config="):
         load_model(tmp_path / "bare.pt")
-    assert load_model(tmp_path / "bare.pt", device="cpu", config=SMALL).config == SMALL
+    assert load_model(tmp_path / "bare.pt", device="cpu", config=tiny).config == tiny
 
 
-def test_a_configuration_that_does_not_fit_is_an_error(file):
-    config = replace(SMALL, decoder=replace(SMALL.decoder, mlp_dim=64))
+def test_a_configuration_that_does_not_fit_is_an_error(file, tiny):
+    config = replace(tiny, decoder=replace(tiny.decoder, mlp_dim=64))
     with pytest.raises(CheckpointMismatch, match=r"mlp\.layers\.0\.weight is \(32, 32\), not \(64, 32\)"):
         load_model(file, config=config)
 
 
-def test_a_folder_and_a_home_folder(file, monkeypatch):
-    assert load_model(file.parent, device="cpu").config == SMALL
+def test_a_folder_and_a_home_folder(file, monkeypatch, tiny):
+    assert load_model(file.parent, device="cpu").config == tiny
     monkeypatch.setenv("HOME", str(file.parent))
-    assert load_model(f"~{os.sep}{file.name}", device="cpu").config == SMALL
+    assert load_model(f"~{os.sep}{file.name}", device="cpu").config == tiny
 
 
 def test_names_and_files_that_are_not_there_are_told_apart(tmp_path, monkeypatch):
@@ -129,13 +115,13 @@ def test_published_names_offline_are_one_clear_sentence(source, tmp_path, monkey
         load_model(source)
 
 
-def test_a_published_name_is_loaded_from_where_it_was_downloaded_to(small, tmp_path, monkeypatch):
+def test_a_published_name_is_loaded_from_where_it_was_downloaded_to(small, tmp_path, monkeypatch, tiny):
     path = save_model(small, tmp_path / "sam2.1_hiera_tiny.pt", "official")
     asked = []
     monkeypatch.setattr(registry, "download", lambda published: asked.append(published.repo_id) or path)
     (tmp_path / "sam2.1_hiera_tiny").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert load_model("sam2.1_hiera_tiny", device="cpu").config == SMALL, "a folder of that name is nothing to it"
+    assert load_model("sam2.1_hiera_tiny", device="cpu").config == tiny, "a folder of that name is nothing to it"
     assert asked == ["facebook/sam2.1-hiera-tiny"]
 
 
@@ -152,12 +138,12 @@ def test_the_default_device_is_one_that_there_is(file):
     assert load_model(file).device.type == default_device().type
 
 
-def test_compiling_changes_no_weights_and_no_names(file, monkeypatch):
+def test_compiling_changes_no_weights_and_no_names(file, monkeypatch, tiny):
     compiled = []
     monkeypatch.setattr(torch.nn.Module, "compile", lambda module: compiled.append(type(module).__name__))
     model = load_model(file, device="cpu", compile=True)
     assert compiled == ["Hiera", "Neck", "MaskDecoder"]
-    assert list(model.state_dict()) == list(Sam2(SMALL).state_dict())
+    assert list(model.state_dict()) == list(Sam2(tiny).state_dict())
 
 
 COMPILED = """
