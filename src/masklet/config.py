@@ -103,6 +103,8 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         coarsest = TRUNK_STRIDES[-1]
+        if not isinstance(self.image_size, int):
+            raise ValueError(f"image_size is {self.image_size!r}, but it must be a whole number of pixels")
         if self.image_size <= 0 or self.image_size % coarsest:
             raise ValueError(
                 f"image_size is {self.image_size}, but it must be a positive multiple of {coarsest}, the trunk's "

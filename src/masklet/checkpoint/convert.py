@@ -79,8 +79,6 @@ def convert(
     recognised = recognise_contents(contents, config)
     if problems := _problems(contents.state, recognised):
         raise CheckpointMismatch(source, problems)
-    if not recognised.has_memory and layout in (Layout.OFFICIAL, Layout.HF_VIDEO):
-        raise ValueError(f"{source} holds the still-image parts of a model alone, and the {layout} layout has memory")
     native = to_native(contents.state, recognised.layout)
     written = save(target, native, recognised.config, layout, dtype=dtype)
     return inspect(written)

@@ -7,6 +7,7 @@ name in their own folder and then renamed, and hidden files are not looked for, 
 import json
 import pickle
 import re
+import tarfile
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -93,6 +94,8 @@ def _read_pt(path: Path, start: bytes) -> _StateAndConfig:
     zipped = zipfile.is_zipfile(path)
     if start.startswith(_ZIP_START) and not zipped:
         raise ValueError(f"{path} is truncated: its end is missing; expected {EXPECTED}")
+    if not zipped and tarfile.is_tarfile(path):  # torch once read pickles out of these without its guard
+        raise ValueError(f"{path} is a tar archive, which may hold pickled code and was not read; expected {EXPECTED}")
     mapped = zipped and path.suffix != ".safetensors"  # torch, given a path, goes by its ending
     try:
         with warnings.catch_warnings(), path.open("rb") as file:
@@ -101,7 +104,7 @@ def _read_pt(path: Path, start: bytes) -> _StateAndConfig:
     except pickle.UnpicklingError as error:
         code = re.search(r"GLOBAL (\S+)", str(error))
         if code is None:
-            raise ValueError(f"{path} is damaged: {first_line(error)}; expected {EXPECTED}") from None
+            raise ValueError(f"{path} is damaged, or pickled in a way that is not read; expected {EXPECTED}") from None
         raise ValueError(
             f"{path} holds pickled code ({code[1]}) beside its tensors. It was not run, and nothing was loaded; "
             f"expected {EXPECTED}"

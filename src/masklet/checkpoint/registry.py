@@ -76,7 +76,13 @@ def download(published: Published) -> Path:
     except Exception as error:
         # The hub's client raises errors of its own, of its HTTP client's (which it has changed) and of the disk.
         raise ConnectionError(_cannot_download(published, error)) from error
-    verify(path, published)
+    try:
+        verify(path, published)
+    except ValueError:
+        raise
+    except Exception as error:
+        _remove(path)  # what could not be compared would be taken for good next time
+        raise ConnectionError(_cannot_download(published, error)) from error
     return path
 
 
@@ -90,12 +96,17 @@ def verify(path: Path, published: Published) -> None:
         while chunk := file.read(_CHUNK_BYTES):
             digest.update(chunk)
     if digest.hexdigest() != expected:
-        path.resolve().unlink()
-        path.unlink(missing_ok=True)
+        _remove(path)
         raise ValueError(
             f"the download of {published.pt_file} from {published.repo_id} was damaged (its SHA-256 is "
             f"{digest.hexdigest()}, the hub's is {expected}) and has been removed: try again"
         )
+
+
+def _remove(path: Path) -> None:
+    """Remove a file of the cache and the link to it."""
+    path.resolve().unlink()
+    path.unlink(missing_ok=True)
 
 
 def _knock() -> None:

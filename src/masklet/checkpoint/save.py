@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from masklet.checkpoint import hf_config
 from masklet.checkpoint.files import CONFIG_KEY, FORMAT, FORMAT_KEY, HF_CONFIG, SAFETENSORS
-from masklet.checkpoint.layouts import State, from_native
+from masklet.checkpoint.layouts import State, from_native, holds_memory
 from masklet.checkpoint.names import Layout
 from masklet.config import PRESETS, ModelConfig
 from masklet.io.files import write_atomically
@@ -37,9 +37,11 @@ def save(
 
     The path's ending says the container: .pt or .pth, .safetensors, or for Hugging Face's layouts a folder, which gets
     model.safetensors and config.json. dtype: converts the tensors; None writes them as they are. Missing folders are
-    made. ValueError: a container that the layout does not come in.
+    made. ValueError: a container that the layout does not come in, or a layout with memory parts that are not there.
     """
     path, layout = Path(path), Layout(layout)
+    if layout in (Layout.OFFICIAL, Layout.HF_VIDEO) and not holds_memory(state, Layout.MASKLET):
+        raise ValueError(f"these are the still-image parts of a model alone, and the {layout} layout has memory parts")
     target = container(path, layout)
     hf_values = hf_config.to_hf(config, layout) if target != path else None
     tensors = _separate(from_native(state, layout), dtype)

@@ -62,9 +62,9 @@ class MemoryNotLoaded(nn.Module):
 def compare(state: State, model_state: State, layout: Layout) -> Problems:
     """How a checkpoint's tensors differ from those of a model (native names), in the names of the checkpoint.
 
-    One without any memory part is compared with the model's still-image parts.
+    One without any memory part is compared with the model's still-image parts; the official layout always has them.
     """
-    if not holds_memory(state, layout):
+    if layout is not Layout.OFFICIAL and not holds_memory(state, layout):
         model_state = {name: tensor for name, tensor in model_state.items() if not is_memory_part(name)}
     expected = from_native(model_state, layout)
     found = with_copies(state, layout)

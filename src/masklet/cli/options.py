@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-import torch
 from cyclopts import Parameter, Token
 
 from masklet.cli.console import UsageError
 from masklet.model import Sam2
-from masklet.runtime.load import load_model
+from masklet.runtime.load import find_device, load_model
 
 
 class Click(NamedTuple):
@@ -123,17 +122,8 @@ class ModelOptions:
 
     def load(self) -> Sam2:
         """The model. UsageError for a device that is not here."""
-        return load_model(self.model, device=_find_device(self.device), image_size=self.image_size)
-
-
-def _find_device(name: str | None) -> torch.device | None:
-    if name is None:
-        return None
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise UsageError(f"no device is called {name!r}: cpu, cuda, cuda:1 or mps are names of devices") from None
-    here = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
-    if (device.index or 0) >= here.get(device.type, 0):
-        raise UsageError(f"this machine has no device {name!r}, or torch was built without it: try --device cpu")
-    return device
+        try:
+            device = find_device(self.device)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        return load_model(self.model, device=device, image_size=self.image_size)

@@ -38,12 +38,15 @@ def load_model(
     A checkpoint without memory parts makes a model for still images. ValueError: an unknown name, a damaged or foreign
     file, or one that does not fit. FileNotFoundError: no such file. ConnectionError: it cannot be downloaded now.
     """
+    place = find_device(device)
+    if not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        raise ValueError(f"dtype is {dtype!r}, but weights are of a floating-point type such as torch.float32")
     path = _locate(source)
     contents = files.read(path)
     recognised = recognise_contents(contents, config)
     model = new_model(recognised.config.with_image_size(image_size))
     load_into(model, contents.state, recognised.layout, path)
-    return prepare(model, device=device, dtype=dtype, compile=compile)
+    return prepare(model, device=place, dtype=dtype, compile=compile)
 
 
 def new_model(config: ModelConfig) -> Sam2:
@@ -85,6 +88,18 @@ def default_device() -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
+def find_device(device: torch.device | str | None) -> torch.device:
+    """The device, before anything is read. ValueError where there is none of that name here."""
+    try:
+        place = default_device() if device is None else torch.device(device)
+    except (RuntimeError, TypeError):
+        raise ValueError(f"no device is called {device!r}: cpu, cuda, cuda:1 or mps are names of devices") from None
+    here = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if (place.index or 0) >= here.get(place.type, 1):
+        raise ValueError(f"this machine has no device {str(place)!r}, or torch was built without it: try device='cpu'")
+    return place
+
+
 def bundled_file() -> Path:
     """Where the weights of `BUNDLED` are in an installation that has them."""
     return Path(str(resources.files("masklet") / "weights" / f"{BUNDLED}.safetensors"))
@@ -92,6 +107,8 @@ def bundled_file() -> Path:
 
 def _locate(source: str | Path) -> Path:
     """The file of a name or path. A name comes first, so that what lies in the current folder does not matter."""
+    if not str(source):
+        raise ValueError("the model's name is empty: give a name, such as 'nano', or the path of a checkpoint")
     if source == BUNDLED:
         file = bundled_file()
         if not file.is_file():

@@ -1,6 +1,7 @@
 import json
 import os
 import pickle
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -241,7 +242,7 @@ def test_a_switch_that_a_file_does_not_state_is_read_from_its_tensors(make_state
 
 def test_the_ending_of_a_name_does_not_matter(config, make_state, tmp_path):
     state = make_state(config)
-    for written, named in (("m.pt", "m.safetensors"), ("n.safetensors", "n.pt"), ("o.pt", "o"), ("p.safetensors", "p")):
+    for written, named in (("m.pt", "m.safetensors"), ("n.safetensors", "m.pt"), ("o.pt", "o"), ("p.safetensors", "p")):
         save(tmp_path / written, state, config).rename(tmp_path / named)
         assert same(files.read(tmp_path / named).state, state)
 
@@ -254,3 +255,13 @@ def test_a_safetensors_header_whose_length_begins_like_a_pickle(config, make_sta
             break
     assert path.read_bytes()[0] == 0x80
     assert files.read(path).state["a"].item() == 1
+
+
+def test_a_tar_archive_is_not_read(tmp_path):
+    """Whatever its first member is called: its name is what the file begins with."""
+    (tmp_path / "payload").write_bytes(b"nothing")
+    with tarfile.open(tmp_path / "m.pt", "w", format=tarfile.USTAR_FORMAT, encoding="latin-1") as archive:
+        archive.add(tmp_path / "payload", arcname="\x80payload")
+    assert (tmp_path / "m.pt").read_bytes()[:1] == b"\x80"
+    with pytest.raises(ValueError, match="tar archive"):
+        files.read(tmp_path / "m.pt")

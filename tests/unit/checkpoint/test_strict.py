@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from masklet.checkpoint.layouts import from_native
+from masklet.checkpoint.layouts import from_native, is_memory_part
 from masklet.checkpoint.names import Layout
 from masklet.checkpoint.strict import CheckpointMismatch, load_into
 from masklet.model import Sam2
@@ -92,3 +92,11 @@ def test_an_image_only_checkpoint_makes_a_model_of_still_images(config, make_sta
         with pytest.raises(ValueError, match="cannot follow objects through a video"):
             model.encode_memory(features.stride16, mask, pointer, torch.ones(1, 1, dtype=torch.bool))
     assert not any(name.startswith("memory") for name in model.state_dict())
+
+
+def test_an_official_checkpoint_without_memory_is_not_whole(config, make_state):
+    state = make_state(config)
+    official = from_native({name: state[name] for name in state if not is_memory_part(name)}, Layout.OFFICIAL)
+    with pytest.raises(CheckpointMismatch, match="missing") as raised:
+        load_into(Sam2(config), official, Layout.OFFICIAL)
+    assert "maskmem_tpos_enc" in raised.value.problems.missing

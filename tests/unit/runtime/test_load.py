@@ -161,3 +161,24 @@ def test_a_compiled_model_gives_the_same_numbers(file):
     # In a process of its own: the compiler cannot trace the checks of shapes that the tests run with.
     done = subprocess.run([sys.executable, "-c", COMPILED, str(file)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"dtype": "float32"}, "dtype is 'float32'"),
+        ({"dtype": torch.int8}, r"dtype is torch\.int8"),
+        ({"device": "gpu"}, "no device is called 'gpu'"),
+        ({"device": "cuda:99"}, "no device 'cuda:99'"),
+        ({"image_size": 96.0}, r"96\.0.*whole number"),
+        ({"image_size": "256"}, "'256'.*whole number"),
+    ],
+)
+def test_wrong_arguments_are_named(file, wrong, message):
+    with pytest.raises(ValueError, match=message):
+        load_model(file, **wrong)
+
+
+def test_an_empty_name():
+    with pytest.raises(ValueError, match="name is empty"):
+        load_model("")
