@@ -82,8 +82,12 @@ class Fit:
         """Whether this process is the one that writes files."""
         return not dist.is_initialized() or dist.get_rank() == 0
 
-    def run(self, batches: Iterator[PromptedBatch], on_save: Callable[[Sam2], object] | None = None) -> Sam2:
-        """Train to `config.steps` and give back the averaged model. `on_save` is called with it at every save."""
+    def run(self, batches: Iterator[PromptedBatch], on_save: Callable[[], object] | None = None) -> None:
+        """Train to `config.steps`; `on_save` is called at every save.
+
+        Then `model` holds the trained weights, and `average` their average, which is the better while the learning
+        rate is constant; after a descent it lags behind.
+        """
         reports: list[dict[str, float]] = []
         started = time.monotonic()
         while self.step < self.config.steps:
@@ -94,8 +98,7 @@ class Fit:
             if self.step % self.config.save_every == 0 or self.step == self.config.steps:
                 self.save()
                 if on_save and self.writes:
-                    on_save(self.average)
-        return self.average
+                    on_save()
 
     def _train_step(self, batch: PromptedBatch) -> dict[str, float]:
         rate = self.config.rate(self.step)

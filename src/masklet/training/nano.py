@@ -2,7 +2,7 @@
 
 Images only so far: the memory parts keep their initial values. A run goes on from the state in its folder, so it is
 made of rounds, each with a seed of its own: first at a quarter of the pixels, which learns as much in a third of the
-time, then at full size, and last with `--decay-steps`. The averaged weights, in half precision, are what ships.
+time, then at full size, and last with `--decay-steps`. What ships is the weights after the descent, in half precision.
 
 On a machine with several cores, `torchrun --nproc-per-node N -m masklet.training.nano ...`, with OMP_NUM_THREADS=1,
 trains on N times the batch.
@@ -33,7 +33,7 @@ CORRECTION_PROBABILITY = 0.3
 
 
 def main() -> None:
-    """Train to a step and write the averaged weights to the run's folder."""
+    """Train to a step and write the weights, and their average, to the run's folder."""
     arguments = _parser().parse_args()
     if "RANK" in os.environ:
         dist.init_process_group("gloo")
@@ -53,8 +53,12 @@ def main() -> None:
     seed = arguments.seed * 1000 + rank  # of the data: another one for every process and round
     scenes = SyntheticScenes(arguments.sources, SceneConfig(image_size=model.config.image_size), seed=seed)
     batches = image_batches(scenes, arguments.batch_size, arguments.objects, seed=seed)
-    weights = arguments.output / "average.safetensors"
-    fit.run(batches, on_save=lambda model: save_model(model, weights, dtype=torch.float16))
+
+    def write_weights() -> None:
+        for name, weights in (("model", fit.model), ("average", fit.average)):
+            save_model(weights, arguments.output / f"{name}.safetensors", dtype=torch.float16)
+
+    fit.run(batches, on_save=write_weights)
 
 
 def _parser() -> argparse.ArgumentParser:

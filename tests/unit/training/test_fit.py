@@ -97,14 +97,14 @@ def test_a_run_learns(make_model, tmp_path):
 
 def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(make_model, tmp_path):
     whole = Fit(make_model(), config(steps=6, decay_steps=2), tmp_path / "whole", OFTEN)
-    expected = whole.run(batches())
+    whole.run(batches())
 
     Fit(make_model(), config(steps=3), tmp_path / "parts", OFTEN).run(batches())
     resumed = Fit(make_model(seed=9), config(steps=6, decay_steps=2, seed=9), tmp_path / "parts", OFTEN)
     assert resumed.step == 3
-    found = resumed.run(batches(3))
+    resumed.run(batches(3))
     assert resumed.step == 6
-    for ours, theirs in ((found, expected), (resumed.model, whole.model)):
+    for ours, theirs in ((resumed.average, whole.average), (resumed.model, whole.model)):
         state, other = ours.state_dict(), theirs.state_dict()
         assert all(torch.equal(state[name], other[name]) for name in other)
     first, second = resumed.optimizer.state_dict()["state"], whole.optimizer.state_dict()["state"]
@@ -118,8 +118,8 @@ def test_a_finished_run_takes_no_batch(make_model, tmp_path):
     Fit(make_model(), config(steps=2), tmp_path, OFTEN).run(batches())
     done = Fit(make_model(), config(steps=2), tmp_path, OFTEN)
     before = copy.deepcopy(done.average.state_dict())
-    average = done.run(iter(()))
-    assert all(torch.equal(tensor, before[name]) for name, tensor in average.state_dict().items())
+    done.run(iter(()))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in done.average.state_dict().items())
 
 
 def test_the_folder_of_a_run(make_model, tmp_path):
@@ -155,8 +155,7 @@ def test_saves_come_at_intervals_and_at_the_end(make_model, tmp_path):
     steps: list[int] = []
     fit = Fit(make_model(), config(steps=5, save_every=2), tmp_path, OFTEN)
 
-    def on_save(model: Sam2) -> None:
-        assert model is fit.average
+    def on_save() -> None:
         assert torch.load(fit.state_file, weights_only=True)["step"] == fit.step
         steps.append(fit.step)
 
@@ -190,12 +189,11 @@ def test_the_average_follows_the_weights(make_model, tmp_path):
     assert not torch.equal(fit.average.state_dict()[name], fit.model.state_dict()[name])
 
 
-def test_what_is_shipped_is_the_average(make_model, tmp_path):
+def test_the_average_is_for_use_and_the_model_for_training(make_model, tmp_path):
     fit = Fit(make_model(), config(steps=1), tmp_path, OFTEN)
-    average = fit.run(batches())
-    assert average is fit.average
-    assert not average.training
-    assert not any(parameter.requires_grad for parameter in average.parameters())
+    fit.run(batches())
+    assert not fit.average.training
+    assert not any(parameter.requires_grad for parameter in fit.average.parameters())
     assert fit.model.training
 
 

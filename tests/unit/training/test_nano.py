@@ -36,16 +36,18 @@ def train(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
 def test_two_steps_and_one_more(train):
     """Half-precision weights that load; and a second round that goes on from the first."""
     folder = train("--steps", "2")
-    assert sorted(path.name for path in folder.iterdir()) == ["average.safetensors", "state.pt"]
-    weights = folder / "average.safetensors"
+    assert sorted(path.name for path in folder.iterdir()) == ["average.safetensors", "model.safetensors", "state.pt"]
+    weights = folder / "model.safetensors"
     info = inspect(weights)
     assert info.dtype == torch.float16
     assert info.config == preset("nano").with_image_size(SIDE)
     assert not info.problems
     first = load_model(weights, device="cpu").state_dict()
-    average = torch.load(folder / "state.pt", weights_only=True)["average"]
-    for name, tensor in first.items():
-        torch.testing.assert_close(tensor, average[name].half().float())
+    state = torch.load(folder / "state.pt", weights_only=True)
+    averaged = load_model(folder / "average.safetensors", device="cpu").state_dict()
+    for name in first:
+        torch.testing.assert_close(first[name], state["model"][name].half().float())
+        torch.testing.assert_close(averaged[name], state["average"][name].half().float())
 
     train("--steps", "3", "--decay-steps", "1", "--seed", "1")
     assert torch.load(folder / "state.pt", weights_only=True)["step"] == 3

@@ -10,7 +10,8 @@ What differs from the original, on purpose:
 - Overrides are read without Hydra: a field that does not exist, or a value that no released model has and masklet does
   not implement, is a ValueError.
 - Any image size works in the image predictor, not 1024 alone.
-- A `mask_input` of the wrong size is a ValueError that says which size fits.
+- Prompts that mean nothing (labels out of range, a `mask_input` of the wrong size, counts that disagree) are a
+  ValueError that names them.
 """
 
 from masklet.compat.sam2.build import SAM2Base, build_sam2, build_sam2_hf
