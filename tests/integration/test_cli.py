@@ -7,13 +7,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from masklet.io.files import read_mask_png
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MEDIA = REPOSITORY / "examples" / "media"
-WEIGHTS = REPOSITORY / "src" / "masklet" / "weights" / "nano.safetensors"
 
 
 def masklet(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -69,7 +67,6 @@ def test_debug_shows_a_traceback(tmp_path: Path) -> None:
     assert "Traceback" in run.stderr
 
 
-@pytest.mark.skipif(not WEIGHTS.exists(), reason="the bundled weights are not in this checkout")
 def test_the_bundled_model_needs_no_name(tmp_path: Path) -> None:
     run = masklet("segment", MEDIA / "coffee.jpg", "--box", "170,16,412,312", cwd=tmp_path)
     assert run.returncode == 0, run.stderr
