@@ -65,10 +65,4 @@ def noisy_boxes(masks: Bool[Tensor, "B H W"], generator: torch.Generator | None 
     reach = torch.minimum(side * BOX_JITTER, limit * MAX_BOX_JITTER)
     noise = torch.rand(corners.shape, generator=generator, device=corners.device) * 2 - 1
     corners = torch.minimum((corners + noise * reach).clamp(min=0), limit - 1)
-    labels = corners.new_tensor((PointLabel.BOX_TOP_LEFT, PointLabel.BOX_BOTTOM_RIGHT)).long()
-    return Points(corners.view(-1, 2, 2), labels.expand(len(masks), 2))
-
-
-def join(first: Points, second: Points) -> Points:
-    """The points of both, prompt by prompt."""
-    return Points(torch.cat((first.coords, second.coords), dim=1), torch.cat((first.labels, second.labels), dim=1))
+    return Points.of_boxes(corners.view(-1, 2, 2))

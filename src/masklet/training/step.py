@@ -11,7 +11,7 @@ from masklet.config import MASK_STRIDE
 from masklet.model import Sam2
 from masklet.ops.multimask import best_multimask
 from masklet.training.losses import Losses, LossWeights, mask_losses
-from masklet.training.prompts import correction_clicks, join, noisy_boxes
+from masklet.training.prompts import correction_clicks, noisy_boxes
 from masklet.types import DecodedMasks, ImageFeatures, PointLabel, Points
 
 
@@ -61,7 +61,7 @@ def image_step(
         # From low-res to model pixels: anywhere in the low-res pixel.
         within = torch.rand(wrong.coords.shape, generator=generator, device=generator.device)
         coords = (wrong.coords + within) * MASK_STRIDE - 0.5
-        points = join(points, Points(coords, wrong.labels))
+        points = points.join(Points(coords, wrong.labels))
         mask_prompt = logits[:, None] if chance(prompts.mask_probability) else None
         decoded = model.decode_masks(embedding, features, model.encode_prompts(points, mask_prompt))
         losses.append(mask_losses(decoded, target, multimask=False, weights=weights))

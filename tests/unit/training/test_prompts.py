@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from masklet.ops.masks import innermost_point
-from masklet.training.prompts import INNERMOST_CLICKS, correction_clicks, first_click, join, noisy_boxes, random_pixels
-from masklet.types import PointLabel, Points
+from masklet.training.prompts import INNERMOST_CLICKS, correction_clicks, first_click, noisy_boxes, random_pixels
+from masklet.types import PointLabel
 
 HEIGHT, WIDTH = 12, 20
 
@@ -146,11 +146,3 @@ def test_a_box_is_around_all_parts_of_its_mask(generator):
     mask = rectangle(4, 3, 4, 3) | rectangle(15, 9, 15, 9)
     coords = noisy_boxes(many(mask, 4000), generator).coords.mean(0)
     torch.testing.assert_close(coords, torch.tensor([[4.0, 3.0], [15.0, 9.0]]), atol=0.05, rtol=0)
-
-
-def test_join_goes_prompt_by_prompt():
-    first = Points(torch.zeros(2, 1, 2), torch.tensor([[1], [0]]))
-    second = Points(torch.ones(2, 2, 2), torch.tensor([[2, 3], [2, 3]]))
-    joined = join(first, second)
-    assert joined.labels.tolist() == [[1, 2, 3], [0, 2, 3]]
-    assert joined.coords[:, :, 0].tolist() == [[0, 1, 1], [0, 1, 1]]
