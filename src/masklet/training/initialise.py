@@ -1,9 +1,9 @@
 """Where training from scratch starts: random weights in which the decoder already looks where it is pointed.
 
-With the usual initialisation attention starts nearly flat, so a click's position hardly reaches the mask; in short trials
-the losses then sat on a plateau of empty masks (the model card tells which settings were tried). Here the queries and keys of the decoder's attention
-start equal, so that a token attends to tokens at its own position, and values pass through. Everything is learned on
-from there.
+With the usual initialisation attention starts nearly flat, so a click's position hardly reaches the mask; in short
+trials the losses then sat on a plateau of empty masks (the model card tells which settings were tried). Here the
+queries and keys of the decoder's attention start equal, so that a token attends to tokens at its own position, and
+values pass through. Everything is learned on from there.
 """
 
 import torch
