@@ -41,7 +41,10 @@ def save(
     """
     path, layout = Path(path), Layout(layout)
     if layout in (Layout.OFFICIAL, Layout.HF_VIDEO) and not holds_memory(state, Layout.MASKLET):
-        raise ValueError(f"these are the still-image parts of a model alone, and the {layout} layout has memory parts")
+        raise ValueError(
+            f"{path} cannot be written: these are the still-image parts of a model alone, and the {layout} layout has "
+            "memory parts"
+        )
     target = container(path, layout)
     hf_values = hf_config.to_hf(config, layout) if target != path else None
     tensors = _separate(from_native(state, layout), dtype)

@@ -55,13 +55,6 @@ def parse_prompt(prompt: Prompt, image_size: tuple[int, int], model_side: int, m
         raise ValueError(f"the parts of a prompt are for different numbers of objects: {found}")
 
     num_prompts = next(iter(lengths.values()))
-    if (
-        points is not None
-        and boxes is None
-        and mask is None
-        and (empty := [i for i, p in enumerate(points) if not len(p)])
-    ):
-        raise ValueError(f"an empty prompt: number {empty[0]} has neither points, nor a box, nor a mask")
     rows: list[tuple[np.ndarray, np.ndarray]] = []
     for row in range(num_prompts):
         coords, kinds = np.zeros((0, 2), np.float32), np.zeros(0, np.int64)
@@ -70,6 +63,8 @@ def parse_prompt(prompt: Prompt, image_size: tuple[int, int], model_side: int, m
             kinds = np.array([PointLabel.BOX_TOP_LEFT, PointLabel.BOX_BOTTOM_RIGHT], np.int64)
         if points is not None:
             coords, kinds = np.concatenate((coords, points[row])), np.concatenate((kinds, labels[row]))
+        if not len(kinds) and mask is None:
+            raise ValueError(f"an empty prompt: number {row} has neither points, nor a box, nor a mask")
         rows.append((coords, kinds))
 
     groups = []

@@ -94,8 +94,13 @@ def find_device(device: torch.device | str | None) -> torch.device:
         place = default_device() if device is None else torch.device(device)
     except (RuntimeError, TypeError):
         raise ValueError(f"no device is called {device!r}: cpu, cuda, cuda:1 or mps are names of devices") from None
-    here = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
-    if (place.index or 0) >= here.get(place.type, 1):
+    here = {
+        "cpu": 1,
+        "cuda": torch.cuda.device_count(),
+        "mps": int(torch.backends.mps.is_available()),
+        "xpu": torch.xpu.device_count(),
+    }
+    if (place.index or 0) >= here.get(place.type, 0):
         raise ValueError(f"this machine has no device {str(place)!r}, or torch was built without it: try device='cpu'")
     return place
 

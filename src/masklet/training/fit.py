@@ -1,4 +1,4 @@
-"""The training loop: warm-up, a constant rate, a linear descent to zero; resumable, with averaged weights to ship.
+"""The training loop: warm-up, a constant rate, a linear descent to zero; resumable, with a running average of weights.
 
 The constant middle makes rounds cheap: a run can go on from its state for as long as it pays, and any time it is given
 a descent (`decay_steps`) from there. Everything that the next step depends on is in the state file, which is replaced

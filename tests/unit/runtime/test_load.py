@@ -170,6 +170,7 @@ def test_a_compiled_model_gives_the_same_numbers(file):
         ({"dtype": torch.int8}, r"dtype is torch\.int8"),
         ({"device": "gpu"}, "no device is called 'gpu'"),
         ({"device": "cuda:99"}, "no device 'cuda:99'"),
+        ({"device": "meta"}, "no device 'meta'"),
         ({"image_size": 96.0}, r"96\.0.*whole number"),
         ({"image_size": "256"}, "'256'.*whole number"),
     ],

@@ -15,7 +15,8 @@ from masklet.io.images import preprocess_float
 from masklet.model import Sam2
 from masklet.ops.coordinates import to_model_pixels
 from masklet.predictors.image import LOW_RES_LIMIT, ImagePredictor
-from masklet.types import ImageFeatures, PointLabel, Points
+from masklet.predictors.prompts import LABELS
+from masklet.types import ImageFeatures, Points
 
 _log = logging.getLogger(__name__)
 
@@ -237,7 +238,6 @@ def _checked_labels(labels: Any, coords: Tensor) -> Tensor:
     values = torch.as_tensor(labels)
     if tuple(values.shape) != tuple(coords.shape[:-1]):
         raise ValueError(f"point_labels are {tuple(values.shape)}, but the points are {tuple(coords.shape)}")
-    known = torch.tensor([int(label) for label in PointLabel])
-    if not torch.isin(values.cpu(), known).all():
+    if not torch.isin(values.cpu(), torch.tensor(LABELS)).all():
         raise ValueError(f"point_labels are 1 in the object, 0 outside it, -1 for padding, not {values.tolist()}")
     return values.to(torch.int32)
