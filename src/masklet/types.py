@@ -5,12 +5,14 @@ Coordinates are (x, y) in pixels with the origin at the top left corner of the i
 picture as it was given, "model pixels" those of the square of side `image_size` that the model sees.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from typing import Protocol
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 from numpy.typing import ArrayLike
 from torch import Tensor
 
@@ -123,11 +125,15 @@ class FrameMemory:
 
 @dataclass(frozen=True)
 class MemoryTokens:
-    """Memories as memory attention takes them: whole spatial maps, then the tokens of object pointers."""
+    """Memories as memory attention takes them: whole spatial maps, then the tokens of object pointers.
+
+    mask: True where a token counts. None: all do. Objects with shorter histories than others of their batch are padded.
+    """
 
     tokens: Float[Tensor, "B L C"]
     position: Float[Tensor, "B L C"]
     num_pointer_tokens: int
+    mask: Bool[Tensor, "B L"] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,3 +174,53 @@ class MaskPrediction:
         if self.scores.ndim == 1:
             return self.masks[choice]
         return self.masks[np.arange(len(choice)), choice]
+
+
+@dataclass(frozen=True)
+class FrameMasks:
+    """What is known of every object on one frame of a video, by object id.
+
+    masks: boolean (H, W), at the video's size. scores: predicted IoU in [0, 1]. object_scores: logit that the object is
+    on the frame. visible: whether it is. prompted: ids of the objects whose answer here is one to a prompt on this frame.
+    logits: mask logits (H, W), float32, only on request. An object that was neither prompted nor tracked on the frame
+    yet is absent from all of them.
+    """
+
+    frame_index: int
+    masks: Mapping[int, Bool[np.ndarray, "H W"]]
+    scores: Mapping[int, float]
+    object_scores: Mapping[int, float]
+    visible: Mapping[int, bool]
+    prompted: frozenset[int]
+    logits: Mapping[int, Float[np.ndarray, "H W"]] | None = None
+
+
+class FrameSource(Protocol):
+    """A video whose frames can be had in any order, as 8-bit RGB (H, W, 3), all of one size."""
+
+    @property
+    def frame_size(self) -> tuple[int, int]:
+        """(height, width) in pixels of every frame."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> UInt8[np.ndarray, "H W 3"]:
+        """One frame. IndexError beyond the video; ValueError, naming the frame, for one that cannot be read."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and threads."""
+        ...
+
+
+class FrameStream(Protocol):
+    """Frames that go by once, as 8-bit RGB (H, W, 3): a camera, a network stream, any iterator."""
+
+    def __iter__(self) -> Iterator[UInt8[np.ndarray, "H W 3"]]: ...
+
+    def __next__(self) -> UInt8[np.ndarray, "H W 3"]: ...
+
+    def close(self) -> None:
+        """Let go of the camera, the connection, the thread."""
+        ...

@@ -6,7 +6,7 @@ image embedding's size, so every one of them is rotated by the same table; objec
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from masklet.config import ModelConfig
@@ -27,19 +27,23 @@ class RopeAttention(nn.Module):
 
     def forward(
         self,
-        q: Float[Tensor, "B N C"],
+        q: Float[Tensor, "E N C"],
         k: Float[Tensor, "B L D"],
         v: Float[Tensor, "B L D"],
         rope: tuple[Tensor, Tensor],
         num_unrotated: int = 0,
+        mask: Bool[Tensor, "B L"] | None = None,
     ) -> Float[Tensor, "B N C"]:
+        """E is B, or 1 where all B look with the same queries."""
         q, k, v = (x[:, None] for x in (self.q_projection(q), self.k_projection(k), self.v_projection(v)))
         num_maps = (k.shape[2] - num_unrotated) // q.shape[2]
         if num_maps:
             table = tuple(x.repeat(num_maps, 1) for x in rope)
             spatial, rest = k.split((num_maps * q.shape[2], num_unrotated), dim=2)
             k = torch.cat((rotate(spatial, *table), rest), dim=2)
-        out = F.scaled_dot_product_attention(rotate(q, *rope), k, v)
+        allowed = None if mask is None else mask[:, None, None]
+        q = rotate(q, *rope).expand(len(k), -1, -1, -1)
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)
         return self.out_projection(out[:, 0])
 
 
@@ -59,16 +63,17 @@ class MemoryAttentionLayer(nn.Module):
 
     def forward(
         self,
-        x: Float[Tensor, "B N C"],
+        x: Float[Tensor, "E N C"],
         memory: Float[Tensor, "B L D"],
         memory_position: Float[Tensor, "B L D"],
         rope: tuple[Tensor, Tensor],
         num_pointer_tokens: int,
+        mask: Bool[Tensor, "B L"] | None,
     ) -> Float[Tensor, "B N C"]:
         y = self.norm1(x)
         x = x + self.self_attention(y, y, y, rope)
         y = self.norm2(x)
-        x = x + self.cross_attention(y, memory + memory_position, memory, rope, num_pointer_tokens)
+        x = x + self.cross_attention(y, memory + memory_position, memory, rope, num_pointer_tokens, mask)
         return x + self.linear2(F.relu(self.linear1(self.norm3(x))))
 
 
@@ -92,14 +97,19 @@ class MemoryAttention(nn.Module):
 
     def forward(
         self,
-        embedding: Float[Tensor, "B C H W"],
+        embedding: Float[Tensor, "E C H W"],
         memory: Float[Tensor, "B L D"],
         memory_position: Float[Tensor, "B L D"],
         num_pointer_tokens: int,
+        mask: Bool[Tensor, "B L"] | None = None,
     ) -> Float[Tensor, "B C H W"]:
-        """`memory` holds whole maps of H*W tokens each, then `num_pointer_tokens` tokens of object pointers."""
+        """`memory` holds whole maps of H*W tokens each, then `num_pointer_tokens` tokens of object pointers.
+
+        `mask` is False for tokens that are there only because another object of the batch has more. E is B, or 1 for
+        one image whose objects have different memories.
+        """
         x = embedding.flatten(2).transpose(1, 2)
         x = x + self.position.to(x.dtype)
         for layer in self.layers:
-            x = layer(x, memory, memory_position, (self.rope_cos, self.rope_sin), num_pointer_tokens)
+            x = layer(x, memory, memory_position, (self.rope_cos, self.rope_sin), num_pointer_tokens, mask)
         return self.norm(x).transpose(1, 2).unflatten(2, embedding.shape[2:])

@@ -59,7 +59,7 @@ class MemoryEncoder(nn.Module):
         self.fuser = nn.ModuleList(FuserBlock(config.dim) for _ in range(config.memory.fuser_layers))
         self.projection = nn.Conv2d(config.dim, config.memory.dim, 1)
 
-    def forward(self, embedding: Float[Tensor, "B C H W"], mask: Float[Tensor, "B 1 S S"]) -> Float[Tensor, "B D H W"]:
+    def forward(self, embedding: Float[Tensor, "E C H W"], mask: Float[Tensor, "B 1 S S"]) -> Float[Tensor, "B D H W"]:
         """`mask` is at model pixels, scaled as the weights expect it (see `Sam2.encode_memory`)."""
         x = self.feature_projection(embedding) + self.mask_downsampler(mask)
         for block in self.fuser:

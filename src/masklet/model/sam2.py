@@ -90,23 +90,26 @@ class Sam2(nn.Module):
         return self.mask_decoder(embedding, features.stride8, features.stride4, prompts, position)
 
     def attend_memory(
-        self, embedding: Float[Tensor, "B C H W"], memory: MemoryTokens | None = None
+        self, embedding: Float[Tensor, "E C H W"], memory: MemoryTokens | None = None
     ) -> Float[Tensor, "B C H W"]:
-        """Condition an image embedding on memory; with None, as for a still image, on there being none."""
+        """Condition an image embedding on memory; with None, as for a still image, on there being none.
+
+        E is B, the number of memories, or 1: one image for B objects.
+        """
         if memory is None:
             return embedding + self.no_memory.transpose(1, 2)[..., None]
-        return self.memory_attention(embedding, memory.tokens, memory.position, memory.num_pointer_tokens)
+        return self.memory_attention(embedding, memory.tokens, memory.position, memory.num_pointer_tokens, memory.mask)
 
     def encode_memory(
         self,
-        embedding: Float[Tensor, "B C H W"],
+        embedding: Float[Tensor, "E C H W"],
         mask: Float[Tensor, "B 1 S S"],
         pointer: Float[Tensor, "B C"],
         present: Bool[Tensor, "B 1"],
     ) -> FrameMemory:
         """What to remember of a frame.
 
-        embedding: `ImageFeatures.stride16`, not conditioned on memory. mask: in [0, 1], at model pixels (a probability,
+        embedding: `ImageFeatures.stride16`, not conditioned on memory; E is B, or 1 for one image. mask: in [0, 1], at model pixels (a probability,
         or 0 and 1 where a person has drawn it). pointer: of `object_pointer`. present: is the object in the frame?
         """
         features = self.memory_encoder(embedding, mask * MASK_SCALE + MASK_BIAS)
