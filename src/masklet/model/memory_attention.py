@@ -68,7 +68,7 @@ class MemoryAttentionLayer(nn.Module):
         memory_position: Float[Tensor, "B L D"],
         rope: tuple[Tensor, Tensor],
         num_pointer_tokens: int,
-        mask: Bool[Tensor, "B L"] | None,
+        mask: Bool[Tensor, "B L"] | None = None,
     ) -> Float[Tensor, "B N C"]:
         y = self.norm1(x)
         x = x + self.self_attention(y, y, y, rope)

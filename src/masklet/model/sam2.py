@@ -109,8 +109,9 @@ class Sam2(nn.Module):
     ) -> FrameMemory:
         """What to remember of a frame.
 
-        embedding: `ImageFeatures.stride16`, not conditioned on memory; E is B, or 1 for one image. mask: in [0, 1], at model pixels (a probability,
-        or 0 and 1 where a person has drawn it). pointer: of `object_pointer`. present: is the object in the frame?
+        embedding: `ImageFeatures.stride16`, not conditioned on memory; E is B, or 1 for one image. mask: in [0, 1], at
+        model pixels (a probability, or 0 and 1 where a person has drawn it). pointer: of `object_pointer`. present: is
+        the object in the frame?
         """
         features = self.memory_encoder(embedding, mask * MASK_SCALE + MASK_BIAS)
         tokens = features.flatten(2).transpose(1, 2)
