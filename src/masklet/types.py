@@ -181,9 +181,9 @@ class FrameMasks:
     """What is known of every object on one frame of a video, by object id.
 
     masks: boolean (H, W), at the video's size. scores: predicted IoU in [0, 1]. object_scores: logit that the object is
-    on the frame. visible: whether it is. prompted: ids of the objects whose answer here is one to a prompt on this frame.
-    logits: mask logits (H, W), float32, only on request. An object that was neither prompted nor tracked on the frame
-    yet is absent from all of them.
+    on the frame. visible: whether it is. prompted: ids of the objects that were prompted on this frame. logits: mask
+    logits (H, W), float32, only on request. An object that was neither prompted nor tracked on the frame yet is absent
+    from all of them.
     """
 
     frame_index: int
@@ -193,6 +193,14 @@ class FrameMasks:
     visible: Mapping[int, bool]
     prompted: frozenset[int]
     logits: Mapping[int, Float[np.ndarray, "H W"]] | None = None
+
+
+class KeptTensor(Protocol):
+    """A tensor that was put somewhere: left where it was, on another device, or on disk."""
+
+    def load(self) -> Tensor:
+        """The tensor, wherever it is now."""
+        ...
 
 
 class FrameSource(Protocol):

@@ -16,6 +16,12 @@ from torch import Tensor
 CLEANED_MARGIN = 10.0
 """How far beyond the threshold cleaned pixels are put, as upstream does for single images (video uses 0.1)."""
 
+FILLED_HOLE_LOGIT = 0.1
+"""What the pixels of a filled hole get on a video's frame (released video predictors)."""
+
+OVERLAP_LOGIT = -10.0
+"""Where objects may not overlap, the logits of all but the strongest are at most this (released video predictors)."""
+
 MASK_LOGIT = 10.0
 """Logit of full coverage where a mask is turned to logits; none is its negative. Source: upstream's mask prompts."""
 
@@ -42,6 +48,22 @@ def clean_logits(
         sprinkles = _small_components(logits > threshold, max_sprinkle_area)
         cleaned = cleaned.masked_fill(sprinkles, threshold - CLEANED_MARGIN)
     return cleaned
+
+
+def fill_holes(logits: Float[Tensor, "*batch H W"], max_area: int | float) -> Float[Tensor, "*batch H W"]:
+    """Fill background components of at most `max_area` pixels, as on a video's frames; see `clean_logits`."""
+    if max_area <= 0:
+        return logits
+    return logits.masked_fill(_small_components(logits <= 0, max_area), FILLED_HOLE_LOGIT)
+
+
+def suppress_overlaps(logits: Float[Tensor, "O H W"]) -> Float[Tensor, "O H W"]:
+    """Logits of O objects such that a pixel is inside one of them at most: the one whose logit is highest there."""
+    if len(logits) < 2:
+        return logits
+    strongest = logits.argmax(0, keepdim=True)
+    objects = torch.arange(len(logits), device=logits.device)[:, None, None]
+    return torch.where(objects == strongest, logits, logits.clamp(max=OVERLAP_LOGIT))
 
 
 def _small_components(masks: Bool[Tensor, "*batch H W"], max_area: int | float) -> Bool[Tensor, "*batch H W"]:

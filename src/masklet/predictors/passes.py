@@ -1,0 +1,59 @@
+"""Which frames a propagation goes through, and which objects take part on each."""
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from typing import Literal
+
+Direction = Literal["forward", "backward", "both"]
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Frames to go through in one direction. split: each object only from its first prompt on, or in reverse only
+    before it, so that every frame is reached from a prompt, and once."""
+
+    frames: range
+    reverse: bool
+    split: bool = False
+
+    def takes(self, frame_index: int, conditioning: Set[int]) -> bool:
+        """Whether an object with these conditioning frames is followed on a frame."""
+        return not self.split or (frame_index < min(conditioning)) == self.reverse
+
+
+def plan_passes(
+    conditioning: Mapping[int, Set[int]],
+    num_frames: int,
+    start: int | None,
+    max_frames: int | None,
+    direction: Direction,
+) -> list[Pass]:
+    """The passes of `VideoSession.propagate`. conditioning: each object's conditioning frames.
+
+    ValueError: nothing to follow, an object without such a frame, a start that is not in the video, no frames.
+    """
+    if direction not in ("forward", "backward", "both"):
+        raise ValueError(f"direction is {direction!r}, but it must be 'forward', 'backward' or 'both'")
+    if max_frames is not None and max_frames < 1:
+        raise ValueError(f"max_frames is {max_frames}, but at least one frame must be asked for")
+    if start is not None and not 0 <= start < num_frames:
+        raise ValueError(f"there is no frame {start} to start from: the video has frames 0 to {num_frames - 1}")
+    if not conditioning:
+        raise ValueError("there is nothing to follow: point at an object first, with add_points, add_box or add_mask")
+    for object_id, frames in conditioning.items():
+        if not frames:
+            raise ValueError(f"object {object_id} has no prompt left: give it one, or remove it with remove_object")
+    firsts = [min(frames) for frames in conditioning.values()]
+    count = num_frames if max_frames is None else max_frames
+    split = direction == "both" and start is None
+    passes = []
+    if direction != "backward":
+        begin = min(firsts) if start is None else start
+        passes.append(Pass(range(begin, min(begin + count, num_frames)), reverse=False, split=split))
+    if direction == "backward":
+        begin = max(max(frames) for frames in conditioning.values()) if start is None else start
+        passes.append(Pass(range(begin, max(begin - count, -1), -1), reverse=True))
+    elif direction == "both":
+        begin = (max(firsts) if start is None else start) - 1
+        passes.append(Pass(range(begin, max(begin - count, -1), -1), reverse=True, split=split))
+    return passes

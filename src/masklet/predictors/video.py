@@ -1,0 +1,363 @@
+"""Video: objects are pointed at on any frame, and followed through all of them.
+
+    with VideoSession(load_model("nano"), "clip.mp4") as video:
+        video.add_points(frame_index=0, object_id=1, points=[(210, 350)], labels=[1])
+        for frame in video.propagate():
+            frame.masks[1], frame.scores[1], frame.visible[1]
+
+A session over a whole video (a file, a folder, an array) reads any frame at any time and keeps what it found of every
+one, so any frame can be corrected. A session over a stream (a camera, an iterator, or frames given to `step` one by
+one) keeps only what later frames can look at, so its memory does not grow; both give the same numbers.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from masklet.io.disk import KeepOnDisk
+from masklet.io.images import ImageLike, preprocess, read_image
+from masklet.io.video import VideoLike, open_video
+from masklet.model import Sam2
+from masklet.ops.masks import resize_logits, suppress_overlaps
+from masklet.predictors.frame_features import FrameFeatures
+from masklet.predictors.passes import Direction, Pass, plan_passes
+from masklet.predictors.video_prompts import parse_mask, parse_points
+from masklet.tracking.policy import RELEASED_POLICY, TrackingPolicy
+from masklet.tracking.tracked_object import FramePrompt, KeepOn, TrackedObject
+from masklet.tracking.tracker import Tracker
+from masklet.types import FrameMasks, FrameSource, FrameStream
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionOptions:
+    """How a session works, apart from what tracking does (`TrackingPolicy`)."""
+
+    non_overlapping: bool = False
+    """A pixel belongs to one object at most, the one whose logit is highest there."""
+    feature_cache_size: int = 4
+    """Frames whose features are kept on the device, so that clicks on them are answered at once."""
+    read_ahead: int = 4
+    """Frames that are decoded ahead, in a thread; 0 decodes when a frame is asked for."""
+    state: Literal["device", "cpu"] | Path = "device"
+    """Where memories and logits of frames are put: on the model's device, on the CPU, or in files in a folder."""
+
+
+DEFAULT_OPTIONS = SessionOptions()
+
+
+class VideoSession:
+    """Follows objects through one video. Object ids are numbers of the caller's choice.
+
+    video: see `open_video`; None for a stream whose frames are given to `step`. Prompts are in pixels of the video's
+    frames. A session is a context manager; `close` lets go of files and threads.
+    """
+
+    def __init__(
+        self,
+        model: Sam2,
+        video: VideoLike | None = None,
+        *,
+        policy: TrackingPolicy = RELEASED_POLICY,
+        options: SessionOptions = DEFAULT_OPTIONS,
+    ) -> None:
+        self.model = model
+        self.options = options
+        self.source: FrameSource | None = None
+        self._stream: FrameStream | None = None
+        if video is not None:
+            opened = open_video(video, read_ahead=options.read_ahead)
+            if hasattr(opened, "__len__"):
+                self.source = opened  # type: ignore[assignment]
+            else:
+                self._stream = opened  # type: ignore[assignment]
+        self.frame_size: tuple[int, int] | None = self.source.frame_size if self.source is not None else None
+        """(height, width) of the frames in pixels; of a stream, None before its first frame."""
+        self.video = video if isinstance(video, str | Path) else None
+        self._num_streamed = 0
+        self._newest: np.ndarray | None = None
+        keep = KeepOnDisk(options.state) if isinstance(options.state, Path) else KeepOn(_state_device(options.state))
+        self.tracker: Tracker[int] = Tracker(model, policy, self.num_frames, keep)
+        self._features = FrameFeatures(
+            model, self._pixels, options.feature_cache_size if self.source is not None else 1
+        )
+
+    def __enter__(self) -> "VideoSession":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the video's files and threads; what was found stays."""
+        for opened in (self.source, self._stream):
+            if opened is not None:
+                opened.close()
+
+    @property
+    def num_frames(self) -> int | None:
+        """Length of the video; None for a stream."""
+        return None if self.source is None else len(self.source)
+
+    @property
+    def newest_frame(self) -> int | None:
+        """Index of the last frame of a stream that was seen; None before the first, and for a whole video."""
+        return self._num_streamed - 1 if self._num_streamed else None
+
+    @property
+    def object_ids(self) -> list[int]:
+        """The objects, in the order in which they came."""
+        return list(self.tracker.objects)
+
+    def frame(self, frame_index: int) -> np.ndarray:
+        """A frame as 8-bit RGB (H, W, 3); of a stream, the newest."""
+        self._check_frame(frame_index)
+        if self.source is not None:
+            return self.source[frame_index]
+        assert self._newest is not None
+        return self._newest
+
+    def add_points(
+        self,
+        frame_index: int,
+        object_id: int,
+        points: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+        *,
+        box: ArrayLike | None = None,
+        replace: bool = False,
+        return_logits: bool = False,
+    ) -> FrameMasks:
+        """Point at an object on a frame: clicks, a box, or both. Returns all that is known of that frame.
+
+        points: (N, 2) as (x, y), labels: 1 in the object, 0 outside it. box: (x0, y0, x1, y1). Clicks are added to
+        those given on this frame before, a box takes the place of another, and the mask found so far is refined;
+        replace: begin anew on this frame. On a frame that was tracked this is a correction: it has effect where
+        `propagate` goes next, and only this object is computed again.
+        """
+        size = self._check_frame(frame_index)
+        prompt = parse_points(points, labels, box, size, self.model.config.image_size)
+        known = self._known_prompt(frame_index, object_id)
+        if known is not None and not replace:
+            clicks = [part for part in (known.clicks, prompt.clicks) if part is not None]
+            prompt = FramePrompt(
+                box=prompt.box or known.box,
+                clicks=clicks[0].join(clicks[1]) if len(clicks) == 2 else clicks[0] if clicks else None,
+            )
+        return self._prompt(frame_index, object_id, prompt, refine=not replace, return_logits=return_logits)
+
+    def add_box(
+        self, frame_index: int, object_id: int, box: ArrayLike, *, replace: bool = False, return_logits: bool = False
+    ) -> FrameMasks:
+        """Put a box (x0, y0, x1, y1) around an object on a frame; see `add_points`."""
+        return self.add_points(frame_index, object_id, box=box, replace=replace, return_logits=return_logits)
+
+    def add_mask(
+        self, frame_index: int, object_id: int, mask: ArrayLike | Tensor, *, return_logits: bool = False
+    ) -> FrameMasks:
+        """Say which pixels an object has on a frame; this takes the place of clicks and boxes given there.
+
+        mask: binary (H, W), of the frame's size, or logits (inside above 0) of that size or the model's low-res one.
+        It is taken as it is, but for the model's resolution. An empty mask says that the object is not there.
+        """
+        config = self.model.config
+        prompt = parse_mask(mask, self._check_frame(frame_index), config.image_size, config.mask_side)
+        return self._prompt(frame_index, object_id, prompt, refine=False, return_logits=return_logits)
+
+    def clear_prompts(self, frame_index: int, object_id: int) -> None:
+        """Take back what was said of an object on a frame; the frame is then tracked like any other."""
+        self._check_frame(frame_index)
+        known = self._object(object_id)
+        if known.prompts.pop(frame_index, None) is None:
+            raise ValueError(
+                f"object {object_id} has no prompt on frame {frame_index}; it has on {sorted(known.prompts)}"
+            )
+        known.bank.remove(frame_index)
+        for by_frame in (known.pending, known.results, known.reverse):
+            by_frame.pop(frame_index, None)
+        known.settled.clear()
+
+    def remove_object(self, object_id: int) -> None:
+        """Forget an object; the others stay as they are."""
+        self._object(object_id)
+        del self.tracker.objects[object_id]
+
+    def reset(self) -> None:
+        """Forget all objects. A stream goes on with its next frame."""
+        self.tracker.objects.clear()
+
+    def masks(self, frame_index: int, *, return_logits: bool = False) -> FrameMasks:
+        """What is known of a frame, without computing anything new."""
+        size = self._check_frame(frame_index)
+        known = {id_: obj for id_, obj in self.tracker.objects.items() if frame_index in obj.results}
+        logits = self._full_size([obj.results[frame_index].logits.load() for obj in known.values()], size)
+        inside = (logits > 0).cpu().numpy()
+        results = {id_: obj.results[frame_index] for id_, obj in known.items()}
+        return FrameMasks(
+            frame_index=frame_index,
+            masks=dict(zip(known, inside, strict=True)),
+            scores={id_: result.iou_score for id_, result in results.items()},
+            object_scores={id_: result.object_score for id_, result in results.items()},
+            visible={id_: result.visible for id_, result in results.items()},
+            prompted=frozenset(id_ for id_, obj in known.items() if frame_index in obj.prompts),
+            logits=dict(zip(known, logits.cpu().numpy(), strict=True)) if return_logits else None,
+        )
+
+    def propagate(
+        self,
+        *,
+        start: int | None = None,
+        max_frames: int | None = None,
+        direction: Direction = "forward",
+        return_logits: bool = False,
+    ) -> Iterator[FrameMasks]:
+        """Follow all objects through the video, frame by frame; yields what is known of each.
+
+        start: frame to begin with; None: the first prompted one, backward the last. max_frames: how many, in each
+        direction. direction: "both" goes forward and then backward from `start`, without it each object from its own
+        first prompt. Results that still hold are given again without work, so the generator can be left at any time
+        and another goes on where it was; prompts may be given in between. Of a stream, frames are taken as they come.
+
+        ValueError: no objects, one without a prompt, a frame that is not in the video, or one that cannot be read; what
+        was found before is kept, and the session can go on.
+        """
+        if self.source is None:
+            return self._propagate_stream(start, max_frames, direction, return_logits)
+        conditioning = {id_: known.bank.conditioning for id_, known in self.tracker.objects.items()}
+        return self._run(plan_passes(conditioning, len(self.source), start, max_frames, direction), return_logits)
+
+    def step(self, frame: ImageLike | None = None, *, return_logits: bool = False) -> FrameMasks:
+        """Follow all objects to the next frame of a stream.
+
+        frame: a picture of the size of those before; None where the session has a stream to take it from. Prompts on
+        this frame come after: `add_points(session.newest_frame, ...)`. ValueError: a frame of another size, or one that
+        cannot be read, which does not count; EOFError: the stream has ended.
+        """
+        if self.source is not None:
+            raise ValueError(
+                "this session has a whole video, whose frames `propagate` goes through: step is for streams"
+            )
+        if (frame is None) == (self._stream is None):
+            raise ValueError(
+                "this session takes frames from its stream: call step without one"
+                if frame is not None
+                else "this session has no stream to take frames from: give step a frame"
+            )
+        pixels = self._next_of_stream() if frame is None else read_image(frame)
+        size = (pixels.shape[0], pixels.shape[1])
+        if self.frame_size is not None and size != self.frame_size:
+            raise ValueError(
+                f"frame {self._num_streamed} is {size[1]} x {size[0]} pixels, but those before are "
+                f"{self.frame_size[1]} x {self.frame_size[0]}: resize it first"
+            )
+        index = self._num_streamed
+        self._newest, self.frame_size, self._num_streamed = pixels, size, index + 1
+        followed = [id_ for id_, obj in self.tracker.objects.items() if obj.bank.conditioning]
+        if followed:
+            self.tracker.track(self._features[index], index, followed)
+        self.tracker.forget(index)
+        return self.masks(index, return_logits=return_logits)
+
+    def _prompt(
+        self, frame_index: int, object_id: int, prompt: FramePrompt, *, refine: bool, return_logits: bool
+    ) -> FrameMasks:
+        features = self._features[frame_index]
+        self.tracker.prompt(features, frame_index, object_id, prompt, refine=refine)
+        self.tracker.commit(features, frame_index, object_id)
+        return self.masks(frame_index, return_logits=return_logits)
+
+    def _known_prompt(self, frame_index: int, object_id: int) -> FramePrompt | None:
+        known = self.tracker.objects.get(object_id)
+        return known.prompts.get(frame_index) if known else None
+
+    def _object(self, object_id: int) -> TrackedObject:
+        if object_id not in self.tracker.objects:
+            raise ValueError(f"there is no object {object_id!r}; the objects are {self.object_ids}")
+        return self.tracker.objects[object_id]
+
+    def _check_frame(self, frame_index: int) -> tuple[int, int]:
+        """The frames' size. ValueError for a frame that is not there."""
+        if self.source is not None:
+            if not 0 <= frame_index < len(self.source):
+                raise ValueError(f"there is no frame {frame_index}: the video has frames 0 to {len(self.source) - 1}")
+        elif frame_index != self.newest_frame:
+            newest = "none has come yet: call step first" if self.newest_frame is None else f"it is {self.newest_frame}"
+            raise ValueError(f"frame {frame_index} is not the newest frame of this stream, the only one kept; {newest}")
+        assert self.frame_size is not None
+        return self.frame_size
+
+    def _pixels(self, frame_index: int) -> Tensor:
+        return preprocess(self.frame(frame_index), self.model.config.image_size, self.model.device, self.model.dtype)
+
+    def _full_size(self, low_res: list[Tensor], size: tuple[int, int]) -> Tensor:
+        """Low-res logits of several objects as logits (O, H, W) at the frame's size."""
+        if not low_res:
+            return torch.zeros(0, *size)
+        logits = resize_logits(torch.stack(low_res).to(self.model.device), size)[:, 0]
+        return suppress_overlaps(logits) if self.options.non_overlapping else logits
+
+    def _run(self, passes: Iterable[Pass], return_logits: bool) -> Iterator[FrameMasks]:
+        for leg in passes:
+            # An object that is followed anew on one frame is so on all that come after.
+            renewed: set[int] = set()
+            for index in leg.frames:
+                renewed.update(self._follow(index, leg, renewed))
+                yield self.masks(index, return_logits=return_logits)
+
+    def _follow(self, frame_index: int, leg: Pass, renewed: set[int]) -> list[int]:
+        """Track the objects on a frame that need it; their ids."""
+        todo = []
+        for id_, known in self.tracker.objects.items():
+            if frame_index in known.prompts:
+                if self.tracker.policy.clear_around_corrections:
+                    known.bank.clear_around(frame_index)
+                continue
+            conditioning = known.bank.conditioning
+            due = id_ in renewed or not known.is_settled(frame_index, leg.reverse)
+            if due and conditioning and leg.takes(frame_index, conditioning):
+                todo.append(id_)
+        if todo:
+            self.tracker.track(self._features[frame_index], frame_index, todo, reverse=leg.reverse)
+        return todo
+
+    def _propagate_stream(
+        self, start: int | None, max_frames: int | None, direction: Direction, return_logits: bool
+    ) -> Iterator[FrameMasks]:
+        if start is not None or direction != "forward" or self._stream is None:
+            raise ValueError(
+                "a stream is followed forward from its newest frame on: call propagate without start and direction"
+                if self._stream is not None
+                else "the frames of this session are given one by one: call step with each"
+            )
+
+        def run() -> Iterator[FrameMasks]:
+            done = 0
+            while max_frames is None or done < max_frames:
+                try:
+                    yield self.step(return_logits=return_logits)
+                except EOFError:
+                    return
+                done += 1
+
+        return run()
+
+    def _next_of_stream(self) -> np.ndarray:
+        assert self._stream is not None
+        try:
+            return next(self._stream)
+        except StopIteration:
+            raise EOFError(f"the stream has ended after {self._num_streamed} frames") from None
+
+
+def _state_device(state: str | Path) -> torch.device | None:
+    if state not in ("device", "cpu"):
+        raise ValueError(f"state is {state!r}, but it must be 'device', 'cpu' or a Path of a folder")
+    return torch.device("cpu") if state == "cpu" else None

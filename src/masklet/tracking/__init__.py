@@ -1,0 +1,1 @@
+"""Objects through time: what is remembered of them, and one step from frame to frame."""

@@ -1,0 +1,55 @@
+"""How tracking is done where the weights leave a choice. The defaults are those of the released predictors."""
+
+from dataclasses import dataclass
+
+from masklet.ops.multimask import RELEASED_STABILITY, StabilityPolicy
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryPolicy:
+    """Which frames a frame looks back at."""
+
+    num_memories: int = 7
+    """Slots of spatial memories: one for prompted frames, however many, and the others for recent ones."""
+    max_pointers: int = 16
+    """Object pointers of frames less than so many frames away; those of prompted frames always count."""
+    stride: int = 1
+    """Of the recent frames the last, then every so many-th one."""
+    max_conditioning_frames: int | None = None
+    """Prompted frames to look at, the nearest in time; None: all."""
+
+    def __post_init__(self) -> None:
+        if self.stride < 1:
+            raise ValueError(f"a memory stride is a number of frames of at least 1, not {self.stride}")
+        if self.max_conditioning_frames is not None and self.max_conditioning_frames < 2:
+            raise ValueError(
+                f"max_conditioning_frames is {self.max_conditioning_frames}, but it must be at least 2, one before and "
+                "one after a frame, or None for all"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackingPolicy:
+    """What is done with what the model says."""
+
+    stability: StabilityPolicy | None = RELEASED_STABILITY
+    """When a single mask is replaced by the best of the multimasks; None never does."""
+    binary_prompted_memory: bool = True
+    """Memories of prompted frames are made of masks, not of probabilities."""
+    max_hole_area: float = 8.0
+    """Holes of at most so many low-res pixels (4 x 4 model pixels each) are filled; 0 leaves them."""
+    memory_stride: int = 1
+    max_conditioning_frames: int | None = None
+    corrections_condition: bool = True
+    """Whether frames corrected after they were tracked become conditioning frames, which are looked at from everywhere,
+    as in the model's training. If not, a correction is an ordinary memory."""
+    clear_around_corrections: bool = False
+    """Whether a prompt clears the object's memories of the frames around it, which it may contradict."""
+
+    def __post_init__(self) -> None:
+        if not self.max_hole_area >= 0:
+            raise ValueError(f"max_hole_area is {self.max_hole_area}, but an area cannot be negative")
+        MemoryPolicy(stride=self.memory_stride, max_conditioning_frames=self.max_conditioning_frames)
+
+
+RELEASED_POLICY = TrackingPolicy()

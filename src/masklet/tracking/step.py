@@ -1,0 +1,171 @@
+"""The one tracking step: from a frame's features, what is remembered and what is said, to masks and new memories.
+
+Inference and training both take it. B objects of one frame, or of one frame each, go through together: memories of
+different lengths are padded and masked, so an object's numbers do not depend on its company.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from masklet.config import MASK_STRIDE
+from masklet.model import Sam2
+from masklet.model.position import sine_time
+from masklet.ops.masks import MASK_LOGIT, resize_logits
+from masklet.ops.multimask import StabilityPolicy, best_multimask, single_mask
+from masklet.tracking.memory_bank import Selection
+from masklet.types import DecodedMasks, ImageFeatures, MemoryTokens, PointLabel, Points
+
+ABSENT_LOGIT = -1024.0
+"""Every mask logit of an object that is not on the frame, as upstream has it."""
+
+MAX_AMBIGUOUS_POINTS = 1
+"""With so many points or fewer, also none, the best of the multimasks is the answer; a box is two points."""
+
+
+@dataclass(frozen=True)
+class ObjectMasks:
+    """What a step finds of B objects.
+
+    logits: low-res mask logits, float32; `ABSENT_LOGIT` where the object is absent. iou_scores: predicted IoU in
+    [0, 1]. object_scores: logit that the object is there. pointers: for later frames. candidates: all that the decoder
+    said.
+    """
+
+    logits: Float[Tensor, "B 1 h w"]
+    iou_scores: Float[Tensor, "B"]
+    object_scores: Float[Tensor, "B 1"]
+    pointers: Float[Tensor, "B C"]
+    candidates: DecodedMasks
+
+    @property
+    def present(self) -> Bool[Tensor, "B 1"]:
+        """Whether each object is on the frame."""
+        return self.object_scores > 0
+
+
+def step(
+    model: Sam2,
+    features: ImageFeatures,
+    selections: Sequence[Selection[Tensor, Tensor]] | None,
+    points: Points | None = None,
+    mask_logits: Float[Tensor, "B 1 h w"] | None = None,
+    stability: StabilityPolicy | None = None,
+) -> ObjectMasks:
+    """Find B objects on a frame. `features` are of one frame, or of B.
+
+    selections: what each object remembers; None on a frame that is to be read from prompts alone. points: in model
+    pixels, as many for every object. mask_logits: the masks so far, to be refined. stability: when a single mask is
+    replaced by the best of the multimasks.
+    """
+    memory = None if selections is None else gather(model, selections)
+    embedding = model.attend_memory(features.stride16, memory)
+    num_points = 0 if points is None else points.labels.shape[1]
+    if points is None:
+        points = _no_points(len(embedding) if mask_logits is None else len(mask_logits), model.device)
+    decoded = model.decode_masks(embedding, features, model.encode_prompts(points, mask_logits))
+    if num_points <= MAX_AMBIGUOUS_POINTS:
+        chosen = token = best_multimask(decoded.iou_scores)
+    else:
+        chosen = single_mask(decoded.logits, decoded.iou_scores, stability)
+        token = torch.zeros_like(chosen)  # also where a multimask was chosen, as in the model's training
+    rows = torch.arange(len(chosen), device=chosen.device)
+    present = decoded.object_score > 0
+    logits = decoded.logits[rows, chosen][:, None].float()
+    return ObjectMasks(
+        logits=torch.where(present[..., None, None], logits, ABSENT_LOGIT),
+        iou_scores=decoded.iou_scores[rows, chosen],
+        object_scores=decoded.object_score,
+        pointers=model.object_pointer(decoded.tokens[rows, token], present),
+        candidates=decoded,
+    )
+
+
+def adopt_masks(model: Sam2, features: ImageFeatures, masks: Bool[Tensor, "B 1 S S"]) -> ObjectMasks:
+    """Take masks that a person drew, at model pixels, as the answer; the decoder only makes pointers of them.
+
+    As in the released models, it looks at the frame's features as they are, without even the "no memory" vector.
+    """
+    drawn = masks.to(model.dtype)
+    side = masks.shape[-1] // MASK_STRIDE
+    coverage = F.interpolate(masks.float(), (side, side), mode="bilinear", align_corners=False, antialias=True)
+    prompts = model.encode_prompts(_no_points(len(masks), model.device), model.mask_downsample(drawn))
+    decoded = model.decode_masks(features.stride16, features, prompts)
+    present = masks.flatten(1).any(1, keepdim=True)
+    pointers = model.object_pointer(decoded.tokens[:, 0], decoded.object_score > 0)
+    return ObjectMasks(
+        logits=coverage * (2 * MASK_LOGIT) - MASK_LOGIT,
+        iou_scores=torch.ones(len(masks), device=masks.device),
+        object_scores=present.float() * (2 * MASK_LOGIT) - MASK_LOGIT,
+        pointers=torch.where(present, pointers, model.no_object_pointer),
+        candidates=decoded,
+    )
+
+
+def remember(
+    model: Sam2, features: ImageFeatures, masks: ObjectMasks, *, binary: bool = False
+) -> Float[Tensor, "B N D"]:
+    """Memory features of the frame for each object: of its probabilities, or of its mask if `binary`."""
+    side = model.config.image_size
+    logits = resize_logits(masks.logits, (side, side))
+    mask = (logits > 0) if binary else logits.sigmoid()
+    return model.encode_memory(features.stride16, mask.to(model.dtype), masks.pointers, masks.present).features
+
+
+def gather(model: Sam2, selections: Sequence[Selection[Tensor, Tensor]]) -> MemoryTokens:
+    """Memories of B objects as memory attention takes them: maps, then pointers, each padded to the longest."""
+    parts = [_tokens(model, selection) for selection in selections]
+    num_spatial = max(len(maps) for (maps, _), _ in parts)
+    num_pointer = max(len(pointers) for _, (pointers, _) in parts)
+
+    def pad(spatial: Tensor, pointer: Tensor) -> Tensor:
+        spatial = F.pad(spatial, (0, 0, 0, num_spatial - len(spatial)))
+        return torch.cat((spatial, F.pad(pointer, (0, 0, 0, num_pointer - len(pointer)))))
+
+    mask = None
+    if any(len(maps) < num_spatial or len(pointers) < num_pointer for (maps, _), (pointers, _) in parts):
+        place = torch.arange(num_spatial + num_pointer, device=model.device)
+        mask = torch.stack(
+            [
+                (place < len(maps)) | ((place >= num_spatial) & (place < num_spatial + len(pointers)))
+                for (maps, _), (pointers, _) in parts
+            ]
+        )
+    tokens = torch.stack([pad(maps, pointers) for (maps, _), (pointers, _) in parts])
+    position = torch.stack([pad(maps, pointers) for (_, maps), (_, pointers) in parts])
+    return MemoryTokens(tokens, position, num_pointer, mask)
+
+
+def _tokens(model: Sam2, selection: Selection[Tensor, Tensor]) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """One object's tokens and their positions: ((maps, positions), (pointers, positions)), each (L, D)."""
+    dim, device, dtype = model.config.memory.dim, model.device, model.dtype
+    nothing = torch.empty(0, dim, device=device, dtype=dtype)
+    maps, pointers = (nothing, nothing), (nothing, nothing)
+    if selection.spatial:
+        slots = [slot for slot, _ in selection.spatial]
+        position = model.memory_position.to(dtype) + model.memory_time[slots, 0]
+        maps = torch.cat([memory.to(device, dtype) for _, memory in selection.spatial]), position.flatten(0, 1)
+    if selection.pointers:
+        stacked = torch.stack([pointer.to(device, dtype) for _, pointer in selection.pointers])
+        pointer_position = _pointer_position(model, [far for far, _ in selection.pointers], selection.pointer_span)
+        pieces = stacked.unflatten(1, (-1, dim))
+        pointers = pieces.flatten(0, 1), pointer_position[:, None].expand_as(pieces).flatten(0, 1)
+    return maps, pointers
+
+
+def _pointer_position(model: Sam2, distances: Sequence[int], span: int) -> Float[Tensor, "P D"]:
+    """Encoded distances in time; zeros in models whose pointers carry none."""
+    if model.pointer_time_projection is None:
+        return torch.zeros(len(distances), model.config.memory.dim, device=model.device, dtype=model.dtype)
+    far = torch.tensor(distances, dtype=torch.float32, device=model.device) / span
+    return model.pointer_time_projection(sine_time(far, model.config.dim).to(model.dtype))
+
+
+def _no_points(batch: int, device: torch.device) -> Points:
+    """One padding point each: what the released models are given where there is no prompt."""
+    coords = torch.zeros(batch, 1, 2, device=device)
+    return Points(coords, torch.full((batch, 1), int(PointLabel.PADDING), device=device))

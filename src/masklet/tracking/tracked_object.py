@@ -1,0 +1,116 @@
+"""One object's history: what was said of it, what was found, what is remembered."""
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from masklet.tracking.memory_bank import MemoryBank
+from masklet.tracking.step import ObjectMasks
+from masklet.types import KeptTensor, Points
+
+Bank: TypeAlias = MemoryBank[KeptTensor, Tensor]
+"""Memory features may be kept elsewhere; object pointers are small and stay on the device."""
+
+
+@dataclass(frozen=True)
+class FramePrompt:
+    """What a person said of an object on one frame: a box and clicks, or a mask.
+
+    box: its two corners as points. clicks: any number of points. Both are of one prompt, in model pixels, on the CPU.
+    mask: (1, 1, S, S), boolean, at model pixels.
+    """
+
+    box: Points | None = None
+    clicks: Points | None = None
+    mask: Tensor | None = None
+
+    @property
+    def points(self) -> Points | None:
+        """All points, those of the box first."""
+        if self.box is None or self.clicks is None:
+            return self.clicks if self.box is None else self.box
+        return self.box.join(self.clicks)
+
+
+@dataclass(frozen=True)
+class FrameResult:
+    """What was found of an object on one frame. logits: (1, h, w), low-res, float32. Scores as in `FrameMasks`."""
+
+    logits: KeptTensor
+    iou_score: float
+    object_score: float
+
+    @property
+    def visible(self) -> bool:
+        """Whether the object is on the frame."""
+        return self.object_score > 0
+
+
+@dataclass(frozen=True)
+class Pending:
+    """An answer to a prompt that is not remembered yet."""
+
+    masks: ObjectMasks
+    conditioning: bool
+
+
+@dataclass
+class TrackedObject:
+    """An object's state, by frame index.
+
+    reverse: of frames that were tracked, whether in reverse. settled: those of them that were tracked since the prompts
+    last changed, with their direction: they need no new look.
+    """
+
+    bank: Bank
+    prompts: dict[int, FramePrompt] = field(default_factory=dict)
+    results: dict[int, FrameResult] = field(default_factory=dict)
+    pending: dict[int, Pending] = field(default_factory=dict)
+    reverse: dict[int, bool] = field(default_factory=dict)
+    settled: dict[int, bool] = field(default_factory=dict)
+
+    def is_settled(self, frame_index: int, reverse: bool) -> bool:
+        """Whether the frame's result holds for tracking in this direction.
+
+        A prompted frame's does. A tracked one's does if it came in this direction, or if in its own it lay behind a
+        conditioning frame: to guess from prompts ahead is worth less than to follow from a prompt.
+        """
+        if frame_index in self.prompts:
+            return frame_index in self.results
+        if frame_index not in self.settled:
+            return False
+        found_in_reverse = self.settled[frame_index]
+        if found_in_reverse == reverse:
+            return True
+        return any((frame > frame_index) == found_in_reverse for frame in self.bank.conditioning)
+
+    def low_res_logits(self, frame_index: int) -> Tensor | None:
+        """The mask logits (1, h, w) found on a frame, float32, whether remembered yet or not."""
+        if frame_index in self.pending:
+            return self.pending[frame_index].masks.logits[0]
+        if frame_index in self.results:
+            return self.results[frame_index].logits.load()
+        return None
+
+
+@dataclass(frozen=True)
+class InPlace:
+    """A tensor that stays where it is."""
+
+    tensor: Tensor
+
+    def load(self) -> Tensor:
+        """The tensor."""
+        return self.tensor
+
+
+@dataclass(frozen=True)
+class KeepOn:
+    """Keeps tensors on a device; None: where they are."""
+
+    device: torch.device | None = None
+
+    def __call__(self, tensor: Tensor) -> InPlace:
+        return InPlace(tensor if self.device is None else tensor.to(self.device))
