@@ -16,5 +16,18 @@ What differs from the original, on purpose:
 
 from masklet.compat.sam2.build import SAM2Base, build_sam2, build_sam2_hf
 from masklet.compat.sam2.image_predictor import SAM2ImagePredictor
+from masklet.compat.sam2.video_predictor import (
+    SAM2VideoPredictor,
+    build_sam2_video_predictor,
+    build_sam2_video_predictor_hf,
+)
 
-__all__ = ["SAM2Base", "SAM2ImagePredictor", "build_sam2", "build_sam2_hf"]
+__all__ = [
+    "SAM2Base",
+    "SAM2ImagePredictor",
+    "SAM2VideoPredictor",
+    "build_sam2",
+    "build_sam2_hf",
+    "build_sam2_video_predictor",
+    "build_sam2_video_predictor_hf",
+]

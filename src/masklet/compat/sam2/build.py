@@ -11,7 +11,7 @@ from torch import nn
 from masklet.checkpoint import registry
 from masklet.checkpoint.layouts import from_native, to_native
 from masklet.checkpoint.names import Layout
-from masklet.compat.sam2.overrides import resolve
+from masklet.compat.sam2.overrides import Build, resolve
 from masklet.model import Sam2
 from masklet.ops.multimask import RELEASED_STABILITY, StabilityPolicy
 from masklet.runtime.load import default_device, load_model, prepare
@@ -62,21 +62,30 @@ def build_sam2(
     the model in training mode. Other keywords are swallowed, as in the original.
     """
     build = resolve(config_file, hydra_overrides_extra, apply_postprocessing)
-    place = _device(device)
-    if ckpt_path is None:
-        model = prepare(Sam2(build.config), device=place, compile=build.compile)
-    else:
-        model = load_model(ckpt_path, device=place, compile=build.compile, config=build.config)
-    return SAM2Base(model, build.stability).train(mode != "eval")
+    return SAM2Base(load_built(build, ckpt_path, device), build.stability).train(mode != "eval")
 
 
 def build_sam2_hf(model_id: str, **kwargs: Any) -> SAM2Base:
     """The original's `build_sam2_hf`: a published model by its repository id, downloaded once."""
+    published = find_published(model_id)
+    return build_sam2(published.name, registry.download(published), **kwargs)
+
+
+def load_built(build: Build, ckpt_path: str | Path | None, device: str | torch.device) -> Sam2:
+    """The model of a resolved configuration, with a checkpoint's weights or random ones."""
+    place = _device(device)
+    if ckpt_path is None:
+        return prepare(Sam2(build.config), device=place, compile=build.compile)
+    return load_model(ckpt_path, device=place, compile=build.compile, config=build.config)
+
+
+def find_published(model_id: str) -> registry.Published:
+    """A published model by its repository id. ValueError lists the ids there are."""
     published = registry.find(model_id)
     if published is None:
         ids = ", ".join(p.repo_id for p in registry.PUBLISHED)
         raise ValueError(f"no published model has the id {model_id!r}; the ids are {ids}")
-    return build_sam2(published.name, registry.download(published), **kwargs)
+    return published
 
 
 def _device(device: str | torch.device) -> torch.device:

@@ -47,9 +47,6 @@ _FIXED: dict[str, Any] = {
     "image_encoder.neck.d_model": 256,
     "image_encoder.neck.fpn_interp_model": "nearest",
     "memory_attention.d_model": 256,
-    "max_cond_frames_in_attn": -1,
-    "memory_temporal_stride_for_eval": 1,
-    "binarize_mask_from_pts_for_mem_enc": False,
     "non_overlap_masks_for_mem_enc": False,
     "sigmoid_scale_for_mem_enc": 20.0,
     "sigmoid_bias_for_mem_enc": -10.0,
@@ -72,14 +69,28 @@ _FIXED: dict[str, Any] = {
 }
 """Fields with one value in all released models (SAM 2 configuration files), which is the only one there is here."""
 
+_VIDEO_FIELDS: dict[str, bool | int] = {
+    "fill_hole_area": 0,
+    "non_overlap_masks": False,
+    "clear_non_cond_mem_around_input": False,
+    "add_all_frames_to_correct_as_cond": False,
+    "binarize_mask_from_pts_for_mem_enc": False,
+    "memory_temporal_stride_for_eval": 1,
+    "max_cond_frames_in_attn": -1,
+}
+"""Fields that matter to the video predictor alone, with the original's defaults."""
+
+_VIDEO_POSTPROCESSING: dict[str, bool | int] = {"binarize_mask_from_pts_for_mem_enc": True, "fill_hole_area": 8}
+
 
 @dataclass(frozen=True)
 class Build:
-    """What a config file and overrides come to."""
+    """What a config file and overrides come to. video: keywords of `SAM2VideoPredictor`."""
 
     config: ModelConfig
     stability: StabilityPolicy | None
     compile: bool
+    video: dict[str, Any]
 
 
 def config_of(config_file: str) -> ModelConfig:
@@ -96,11 +107,16 @@ def config_of(config_file: str) -> ModelConfig:
 
 
 def resolve(config_file: str, overrides: Iterable[str], apply_postprocessing: bool) -> Build:
-    """A configuration with overrides applied, then, as in the original, the post-processing ones."""
+    """A configuration with overrides applied, then, as in the original, the post-processing ones.
+
+    Only where an override names what the video predictor's post-processing sets does it have the last word: the
+    original skips hole filling without CUDA, whatever is asked for, so a 0 must be possible.
+    """
     fields = config_of(config_file).to_dict()
     dynamic: dict[str, Any] = {}
     pointer_time: dict[str, Any] = {}
     compiled = False
+    video: dict[str, Any] = _VIDEO_FIELDS | (_VIDEO_POSTPROCESSING if apply_postprocessing else {})
     for override in overrides:
         name, value = _parse(override)
         if name in _CONFIG_FIELDS:
@@ -112,6 +128,8 @@ def resolve(config_file: str, overrides: Iterable[str], apply_postprocessing: bo
             dynamic[name.removeprefix(_DYNAMIC)] = _policy_value(name.removeprefix(_DYNAMIC), value, override)
         elif name == "compile_image_encoder":
             compiled = _boolean(value, override)
+        elif name in _VIDEO_FIELDS:
+            video[name] = _video_value(name, value, override)
         elif name in _DERIVED_FIELDS:
             continue
         elif name not in _FIXED:
@@ -120,7 +138,9 @@ def resolve(config_file: str, overrides: Iterable[str], apply_postprocessing: bo
             raise ValueError(f"the override {override!r} asks for what no released model has: it is {_FIXED[name]}")
     fields["pointer_time_encoding"] = _pointer_time(pointer_time, fields["pointer_time_encoding"])
     stability = _stability(dynamic)
-    return Build(ModelConfig.from_dict(fields), RELEASED_STABILITY if apply_postprocessing else stability, compiled)
+    return Build(
+        ModelConfig.from_dict(fields), RELEASED_STABILITY if apply_postprocessing else stability, compiled, video
+    )
 
 
 def _parse(override: str) -> tuple[str, Any]:
@@ -154,6 +174,14 @@ def _policy_value(field: str, value: Any, override: str) -> Any:
     return value
 
 
+def _video_value(field: str, value: Any, override: str) -> bool | int:
+    if isinstance(_VIDEO_FIELDS[field], bool):
+        return _boolean(value, override)
+    if type(value) is not int:
+        raise ValueError(f"the override {override!r} must be a whole number")
+    return value
+
+
 def _stability(given: dict[str, Any]) -> StabilityPolicy | None:
     if not given.get("via_stability", False):
         return None
@@ -171,5 +199,6 @@ def _boolean(value: Any, override: str) -> bool:
 
 def _known() -> str:
     dynamic = (f"{_DYNAMIC}{name}" for name in _DYNAMIC_FIELDS)
-    names = (*_CONFIG_FIELDS, *_POINTER_TIME_FIELDS, *dynamic, "compile_image_encoder", *_FIXED, *_DERIVED_FIELDS)
+    own = (*_CONFIG_FIELDS, *_POINTER_TIME_FIELDS, *dynamic, "compile_image_encoder")
+    names = (*own, *_VIDEO_FIELDS, *_FIXED, *_DERIVED_FIELDS)
     return f"the fields are {', '.join(f'model.{name}' for name in names)}"
