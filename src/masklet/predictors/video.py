@@ -11,45 +11,28 @@ one) keeps only what later frames can look at, so its memory does not grow; both
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from masklet.io.disk import KeepOnDisk
 from masklet.io.images import ImageLike, preprocess, read_image
 from masklet.io.video import VideoLike, open_video
 from masklet.model import Sam2
 from masklet.ops.masks import resize_logits, suppress_overlaps
 from masklet.predictors.frame_features import FrameFeatures
 from masklet.predictors.passes import Direction, Pass, plan_passes
+from masklet.predictors.session_file import SessionState, read_session, write_session
+from masklet.predictors.session_options import DEFAULT_OPTIONS, SessionOptions
 from masklet.predictors.video_prompts import parse_mask, parse_points
 from masklet.tracking.policy import RELEASED_POLICY, TrackingPolicy
-from masklet.tracking.tracked_object import FramePrompt, KeepOn, TrackedObject
+from masklet.tracking.tracked_object import FramePrompt, TrackedObject
 from masklet.tracking.tracker import Tracker
 from masklet.types import FrameMasks, FrameSource, FrameStream
-
-
-@dataclass(frozen=True, kw_only=True)
-class SessionOptions:
-    """How a session works, apart from what tracking does (`TrackingPolicy`)."""
-
-    non_overlapping: bool = False
-    """A pixel belongs to one object at most, the one whose logit is highest there."""
-    feature_cache_size: int = 4
-    """Frames whose features are kept on the device, so that clicks on them are answered at once."""
-    read_ahead: int = 4
-    """Frames that are decoded ahead, in a thread; 0 decodes when a frame is asked for."""
-    state: Literal["device", "cpu"] | Path = "device"
-    """Where memories and logits of frames are put: on the model's device, on the CPU, or in files in a folder."""
-
-
-DEFAULT_OPTIONS = SessionOptions()
 
 
 class VideoSession:
@@ -79,11 +62,10 @@ class VideoSession:
                 self._stream = opened  # type: ignore[assignment]
         self.frame_size: tuple[int, int] | None = self.source.frame_size if self.source is not None else None
         """(height, width) of the frames in pixels; of a stream, None before its first frame."""
-        self.video = video if isinstance(video, str | Path) else None
+        self._path = str(Path(video).resolve()) if self.source is not None and isinstance(video, str | Path) else None
         self._num_streamed = 0
         self._newest: np.ndarray | None = None
-        keep = KeepOnDisk(options.state) if isinstance(options.state, Path) else KeepOn(_state_device(options.state))
-        self.tracker: Tracker[int] = Tracker(model, policy, self.num_frames, keep)
+        self.tracker: Tracker[int] = Tracker(model, policy, self.num_frames, options.keeper())
         self._features = FrameFeatures(
             model, self._pixels, options.feature_cache_size if self.source is not None else 1
         )
@@ -101,6 +83,40 @@ class VideoSession:
         for opened in (self.source, self._stream):
             if opened is not None:
                 opened.close()
+
+    def save(self, path: str | Path) -> None:
+        """Write the session to a file, whole or not at all: all that it needs to go on, but the video and the model."""
+        options = asdict(self.options)
+        del options["state"]
+        write_session(
+            path,
+            SessionState(self.tracker, self._path, self.frame_size, self._num_streamed, self._newest, options),
+        )
+
+    @classmethod
+    def load(
+        cls, path: str | Path, model: Sam2, video: VideoLike | None = None, *, options: SessionOptions | None = None
+    ) -> "VideoSession":
+        """A saved session, to go on with the same numbers, in another process or on another machine.
+
+        model: with the same weights. video: the same video; None takes the path that the session was begun with, if it
+        was one. options: other ones than it was saved with. ValueError where file, model and video do not fit.
+        """
+        place = options or SessionOptions()
+        saved = read_session(path, model, place.keeper())
+        source = saved.video if video is None and saved.tracker.num_frames is not None else video
+        if source is None and saved.tracker.num_frames is not None:
+            raise ValueError(f"{path} was saved without its video, which was no file: give it as `video`")
+        session = cls(model, source, policy=saved.tracker.policy, options=options or SessionOptions(**saved.options))
+        if session.num_frames != saved.tracker.num_frames or session.frame_size not in (saved.frame_size, None):
+            session.close()
+            raise ValueError(
+                f"{path} was saved with a video of {saved.tracker.num_frames} frames of (height, width) "
+                f"{saved.frame_size}, but this one has {session.num_frames} of {session.frame_size}"
+            )
+        session.tracker, session.frame_size = saved.tracker, saved.frame_size
+        session._num_streamed, session._newest = saved.num_streamed, saved.newest
+        return session
 
     @property
     def num_frames(self) -> int | None:
@@ -181,7 +197,7 @@ class VideoSession:
                 f"object {object_id} has no prompt on frame {frame_index}; it has on {sorted(known.prompts)}"
             )
         known.bank.remove(frame_index)
-        for by_frame in (known.pending, known.results, known.reverse):
+        for by_frame in (known.results, known.reverse):
             by_frame.pop(frame_index, None)
         known.settled.clear()
 
@@ -269,9 +285,7 @@ class VideoSession:
     def _prompt(
         self, frame_index: int, object_id: int, prompt: FramePrompt, *, refine: bool, return_logits: bool
     ) -> FrameMasks:
-        features = self._features[frame_index]
-        self.tracker.prompt(features, frame_index, object_id, prompt, refine=refine)
-        self.tracker.commit(features, frame_index, object_id)
+        self.tracker.prompt(self._features[frame_index], frame_index, object_id, prompt, refine=refine)
         return self.masks(frame_index, return_logits=return_logits)
 
     def _known_prompt(self, frame_index: int, object_id: int) -> FramePrompt | None:
@@ -355,9 +369,3 @@ class VideoSession:
             return next(self._stream)
         except StopIteration:
             raise EOFError(f"the stream has ended after {self._num_streamed} frames") from None
-
-
-def _state_device(state: str | Path) -> torch.device | None:
-    if state not in ("device", "cpu"):
-        raise ValueError(f"state is {state!r}, but it must be 'device', 'cpu' or a Path of a folder")
-    return torch.device("cpu") if state == "cpu" else None

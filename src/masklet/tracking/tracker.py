@@ -1,7 +1,7 @@
 """The tracker: objects and their histories, and the step applied to them, whatever drives it.
 
-It sees frames as features and knows neither videos nor files. A prompt is answered at once (`prompt`); its answer is
-remembered by `commit`, so that a caller may try prompts before they count.
+It sees frames as features and knows neither videos nor files. The answer to a prompt is remembered at once, or, as the
+original has it, when tracking begins (`commit`).
 """
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -68,12 +68,14 @@ class Tracker(Generic[ObjectId]):
         *,
         refine: bool = True,
         own: bool = False,
+        defer: bool = False,
     ) -> None:
-        """Answer a prompt, the whole of what is said of the object on this frame; the answer is left pending.
+        """Answer a prompt, the whole of what is said of the object on this frame, and remember the answer.
 
         On a frame on which the object was tracked this is a correction, which looks at memory; on another the prompt
         alone counts. refine: from the mask found there so far. own: a correction also looks at the memory of the frame
-        itself. An object that is not known yet is added. If this fails, nothing has changed.
+        itself. defer: leave the answer pending, to be remembered by `commit`. An object that is not known yet is added.
+        If this fails, nothing has changed.
         """
         known = self.objects.get(object_id) or self.new_object()
         initial = frame_index not in known.reverse
@@ -94,7 +96,11 @@ class Tracker(Generic[ObjectId]):
                 previous,
                 self.policy.stability,
             )
-        known.pending[frame_index] = Pending(self._filled(found), initial or self.policy.corrections_condition)
+        answer = Pending(self._filled(found), initial or self.policy.corrections_condition)
+        if defer:
+            known.pending[frame_index] = answer
+        else:
+            self._remember_answer(features, frame_index, known, answer)
         known.prompts[frame_index] = prompt
         known.settled.clear()
         self.objects[object_id] = known
@@ -103,16 +109,13 @@ class Tracker(Generic[ObjectId]):
     def commit(self, features: ImageFeatures, frame_index: int, object_id: ObjectId) -> None:
         """Remember the pending answer to a prompt.
 
-        One that does not condition, on a frame that does, is dropped: that is what such corrections are. (So it is in
-        the original, where corrections do not condition by default.)
+        One that does not condition, on a frame that does, is dropped: what such a correction says has no effect on
+        later frames. So it is in the original, where corrections do not condition by default.
         """
         known = self.objects[object_id]
-        pending = known.pending[frame_index]
-        if pending.conditioning or frame_index not in known.bank.conditioning:
-            memory = remember(self.model, features, pending.masks, binary=self.policy.binary_prompted_memory)
-            self._store([known], frame_index, pending.masks, memory, pending.conditioning)
-            if self.policy.clear_around_corrections:
-                known.bank.clear_around(frame_index)
+        answer = known.pending[frame_index]
+        if answer.conditioning or frame_index not in known.bank.conditioning:
+            self._remember_answer(features, frame_index, known, answer)
         del known.pending[frame_index]
 
     @torch.no_grad()
@@ -136,6 +139,14 @@ class Tracker(Generic[ObjectId]):
             for by_frame in (known.prompts, known.results, known.reverse, known.settled):
                 for old in [frame for frame in by_frame if frame < frame_index]:
                     del by_frame[old]
+
+    def _remember_answer(
+        self, features: ImageFeatures, frame_index: int, known: TrackedObject, answer: Pending
+    ) -> None:
+        memory = remember(self.model, features, answer.masks, binary=self.policy.binary_prompted_memory)
+        self._store([known], frame_index, answer.masks, memory, answer.conditioning)
+        if self.policy.clear_around_corrections:
+            known.bank.clear_around(frame_index)
 
     def _passes(self, object_ids: Sequence[ObjectId]) -> Iterator[Sequence[ObjectId]]:
         per_pass = max(1, MAX_TOKENS_PER_PASS // self.model.config.embedding_side**2)

@@ -243,7 +243,7 @@ class SAM2VideoPredictor(SAM2Base):
         self, inference_state: InferenceState, frame_idx: int, obj_id: Hashable, prompt: FramePrompt
     ) -> FrameOutput:
         features = inference_state["cached_features"][frame_idx]
-        inference_state["tracker"].prompt(features, frame_idx, obj_id, prompt, own=True)
+        inference_state["tracker"].prompt(features, frame_idx, obj_id, prompt, own=True, defer=True)
         if obj_id not in inference_state["obj_ids"]:
             inference_state["obj_ids"].append(obj_id)
         return self._output(inference_state, frame_idx)
