@@ -5,9 +5,24 @@ SAM 2 (Ravi et al., 2024) as a small, fast, typed library.
 
 from masklet.config import ModelConfig
 from masklet.predictors.image import ImagePredictor
+from masklet.predictors.session_options import SessionOptions
+from masklet.predictors.video import VideoSession
 from masklet.runtime.load import load_model
-from masklet.types import ImageFeatures, MaskPrediction, PointLabel, Prompt
+from masklet.tracking.policy import TrackingPolicy
+from masklet.types import FrameMasks, ImageFeatures, MaskPrediction, PointLabel, Prompt
 
 __version__ = "0.1.0"
 
-__all__ = ["ImageFeatures", "ImagePredictor", "MaskPrediction", "ModelConfig", "PointLabel", "Prompt", "load_model"]
+__all__ = [
+    "FrameMasks",
+    "ImageFeatures",
+    "ImagePredictor",
+    "MaskPrediction",
+    "ModelConfig",
+    "PointLabel",
+    "Prompt",
+    "SessionOptions",
+    "TrackingPolicy",
+    "VideoSession",
+    "load_model",
+]
