@@ -8,7 +8,7 @@ picture as it was given, "model pixels" those of the square of side `image_size`
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -195,6 +195,7 @@ class FrameMasks:
     logits: Mapping[int, Float[np.ndarray, "H W"]] | None = None
 
 
+@runtime_checkable
 class KeptTensor(Protocol):
     """A tensor that was put somewhere: left where it was, on another device, or on disk."""
 
