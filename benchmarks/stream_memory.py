@@ -91,7 +91,9 @@ def main() -> None:
     args = parser.parse_args()
     used = follow(args.model, args.frames, args.objects)
     grown = used[-1] - used[WARM]
-    print(f"{args.frames} frames, {args.objects} objects: {used[WARM]:.1f} MiB after frame {WARM}, {grown:+.1f} MiB since")
+    print(
+        f"{args.frames} frames, {args.objects} objects: {used[WARM]:.1f} MiB after frame {WARM}, {grown:+.1f} MiB since"
+    )
     if args.plot:
         draw(used, args.plot)
     if grown > 50:
