@@ -38,12 +38,12 @@ class MaskDecoder(nn.Module):
     def forward(
         self,
         embedding: Float[Tensor, "B C H W"],
-        stride8: Float[Tensor, "B C8 H8 W8"],
-        stride4: Float[Tensor, "B C4 H4 W4"],
+        stride8: Float[Tensor, "E C8 H8 W8"],
+        stride4: Float[Tensor, "E C4 H4 W4"],
         prompts: PromptEmbeddings,
         grid_position: Float[Tensor, "1 L C"],
     ) -> DecodedMasks:
-        """`stride8` and `stride4` are already projected (see `project_high_res`)."""
+        """`stride8` and `stride4` are already projected (see `project_high_res`); of B images, or of one for all."""
         batch, (height, width) = len(prompts.sparse), embedding.shape[2:]
         outputs = torch.cat((self.object_token, self.iou_token, self.mask_tokens))
         tokens = torch.cat((outputs.expand(batch, -1, -1), prompts.sparse), dim=1)
