@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from masklet.io.images import IMAGENET_MEAN, IMAGENET_STD, natural_key
+from masklet.io.images import IMAGENET_MEAN, IMAGENET_STD, list_images
 from masklet.io.video import open_video
 from masklet.types import FrameSource
 
@@ -19,25 +19,32 @@ def open_frames(video_path: Any, read_ahead: int) -> FrameSource:
     """The frames of a video file (a path or its bytes), a folder of pictures, or whatever else masklet opens.
 
     Of a folder with JPEGs, those alone count, as in the original. NotImplementedError where the path leads nowhere, or
-    for another type; RuntimeError for a folder without pictures; ValueError for a stream, which has no length.
+    for another type; RuntimeError for a folder without pictures; ValueError for a file without video, and for a stream,
+    which has no length.
     """
-    if isinstance(video_path, str | Path):
-        path = Path(video_path)
-        if not path.exists():
-            raise NotImplementedError(f"there is no video file and no folder of pictures {video_path}")
-        if path.is_dir():
-            jpegs = [file for file in path.iterdir() if file.suffix.lower() in JPEG_EXTENSIONS]
-            if not jpegs and not any(path.iterdir()):
-                raise RuntimeError(f"no images found in {path}")
-            if jpegs:
-                video_path = sorted(jpegs, key=natural_key)
+    video = video_path
+    if isinstance(video, str | Path):
+        if not Path(video).exists():
+            raise NotImplementedError(
+                f"there is no video file and no folder of pictures {video}: give one of these, or the frames themselves"
+            )
+        if Path(video).is_dir():
+            video = _pictures(Path(video))
     try:
-        opened = open_video(video_path, read_ahead=read_ahead)
+        opened = open_video(video, read_ahead=read_ahead)
     except TypeError as error:
         raise NotImplementedError(str(error)) from error
     if not hasattr(opened, "__len__"):
-        raise ValueError("init_state takes a whole video, not a stream: masklet.VideoSession takes streams")
+        opened.close()
+        raise ValueError("init_state takes a whole video, not a stream: masklet's VideoSession takes streams")
     return opened  # type: ignore[return-value]
+
+
+def _pictures(folder: Path) -> list[Path]:
+    pictures = list_images(folder)
+    if not pictures:
+        raise RuntimeError(f"no images found in {folder}: the frames of a video are JPEGs or other pictures")
+    return [file for file in pictures if file.suffix.lower() in JPEG_EXTENSIONS] or pictures
 
 
 def preprocess_frame(frame: np.ndarray, side: int) -> Tensor:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from huggingface_hub.utils import tqdm
 from torch import Tensor
@@ -22,14 +23,13 @@ from masklet.ops.coordinates import to_model_pixels
 from masklet.ops.masks import resize_logits, suppress_overlaps
 from masklet.ops.multimask import RELEASED_STABILITY, StabilityPolicy
 from masklet.predictors.frame_features import FrameFeatures
+from masklet.predictors.prompts import LABELS
 from masklet.predictors.video_prompts import to_model_mask
 from masklet.tracking.policy import TrackingPolicy
 from masklet.tracking.step import ABSENT_LOGIT
 from masklet.tracking.tracked_object import FramePrompt, KeepOn, TrackedObject
 from masklet.tracking.tracker import Tracker
-from masklet.types import PointLabel, Points
-
-LABELS = tuple(int(label) for label in PointLabel)
+from masklet.types import Points
 
 InferenceState = dict[str, Any]
 FrameOutput = tuple[int, list[Any], Tensor]
@@ -162,22 +162,31 @@ class SAM2VideoPredictor(SAM2Base):
         """Follow all objects through the video; yields each frame's masks.
 
         As in the original, max_frame_num_to_track counts the frames after the first, and going in reverse from frame 0
-        yields nothing.
+        yields nothing. Objects that are added meanwhile are followed the next time.
         """
         self.propagate_in_video_preflight(inference_state)
         tracker, num_frames = inference_state["tracker"], inference_state["num_frames"]
+        obj_ids = inference_state["obj_ids"]
         if start_frame_idx is None:
             start_frame_idx = min(min(known.bank.conditioning) for known in tracker.objects.values())
+        if start_frame_idx < 0:
+            self._check_frame(inference_state, start_frame_idx)
         count = num_frames if max_frame_num_to_track is None else max_frame_num_to_track
         if not reverse:
             frames = range(start_frame_idx, min(start_frame_idx + count, num_frames - 1) + 1)
         elif start_frame_idx > 0:
+            self._check_frame(inference_state, start_frame_idx)
             frames = range(start_frame_idx, max(start_frame_idx - count, 0) - 1, -1)
         else:
             frames = range(0)
         for frame_idx in tqdm(frames, desc="propagate in video", disable=None):
+            # Between two frames the caller may remove objects, which the list may or may not tell.
+            followed = [obj_id for obj_id in obj_ids if obj_id in tracker.objects]
+            if not followed:
+                return
             todo = []
-            for obj_id, known in tracker.objects.items():
+            for obj_id in followed:
+                known = tracker.objects[obj_id]
                 if frame_idx not in known.bank.conditioning:
                     todo.append(obj_id)
                     continue
@@ -186,7 +195,8 @@ class SAM2VideoPredictor(SAM2Base):
                     known.bank.clear_around(frame_idx)
             if todo:
                 tracker.track(inference_state["cached_features"][frame_idx], frame_idx, todo, reverse=reverse)
-            yield self._output(inference_state, frame_idx)
+            found = [tracker.objects[obj_id].results[frame_idx].logits.load() for obj_id in followed]
+            yield frame_idx, obj_ids if followed == obj_ids else followed, self._full_size(inference_state, found)
 
     def clear_all_prompts_in_frame(
         self, inference_state: InferenceState, frame_idx: int, obj_id: Hashable, need_output: bool = True
@@ -215,18 +225,23 @@ class SAM2VideoPredictor(SAM2Base):
             if strict:
                 raise RuntimeError(f"there is no object {obj_id!r} to remove; the objects are {obj_ids}")
             return obj_ids, []
+        if len(tracker.objects) == 1:
+            self.reset_state(inference_state)
+            return obj_ids, []
         frames = sorted(tracker.objects.pop(obj_id).prompts)
-        obj_ids.remove(obj_id)
-        if not obj_ids or not need_output:
+        # A new list, as in the original: those that were given out before still go with the masks they came with.
+        obj_ids = inference_state["obj_ids"] = list(tracker.objects)
+        if not need_output:
             return obj_ids, []
         return obj_ids, [(frame_idx, self._output(inference_state, frame_idx)[2]) for frame_idx in frames]
 
     def _policy(self) -> TrackingPolicy:
         return TrackingPolicy(
-            # As in the original, a model in training mode has no fallback for single masks that waver.
+            # As in the original, a model in training mode has neither the fallback for single masks that waver, nor
+            # memories made of masks.
             stability=None if self.training else self.stability,
-            binary_prompted_memory=self.binarize_mask_from_pts_for_mem_enc,
-            max_hole_area=self.fill_hole_area,
+            binary_prompted_memory=self.binarize_mask_from_pts_for_mem_enc and not self.training,
+            max_hole_area=float(self.fill_hole_area),
             memory_stride=self.memory_temporal_stride_for_eval,
             max_conditioning_frames=None if self.max_cond_frames_in_attn < 0 else self.max_cond_frames_in_attn,
             corrections_condition=self.add_all_frames_to_correct_as_cond,
@@ -236,29 +251,44 @@ class SAM2VideoPredictor(SAM2Base):
     def _tracker(self, inference_state: InferenceState) -> Tracker[Hashable]:
         """The state's tracker, with the switches as they are now."""
         tracker = inference_state["tracker"]
-        tracker.policy = self._policy()
+        policy = tracker.policy = self._policy()
+        for known in tracker.objects.values():
+            known.bank.policy = replace(
+                known.bank.policy, stride=policy.memory_stride, max_conditioning_frames=policy.max_conditioning_frames
+            )
         return tracker
 
     def _prompt(
         self, inference_state: InferenceState, frame_idx: int, obj_id: Hashable, prompt: FramePrompt
     ) -> FrameOutput:
         features = inference_state["cached_features"][frame_idx]
+        known = inference_state["tracker"].objects.get(obj_id)
+        if known and not known.bank.conditioning and not any(p.conditioning for p in known.pending.values()):
+            # All its prompts were taken back, so there is nothing to correct: this one begins anew. (In the
+            # original an assertion fails.)
+            known.reverse.pop(frame_idx, None)
         inference_state["tracker"].prompt(features, frame_idx, obj_id, prompt, own=True, defer=True)
         if obj_id not in inference_state["obj_ids"]:
-            inference_state["obj_ids"].append(obj_id)
+            inference_state["obj_ids"] = list(inference_state["tracker"].objects)
         return self._output(inference_state, frame_idx)
 
     def _output(self, inference_state: InferenceState, frame_idx: int) -> FrameOutput:
-        """Logits of all objects on a frame; those of which nothing is known there are absent."""
+        """Logits of all objects on a frame, by their latest answers; those of which nothing is known are absent.
+
+        The original shows an object that was not asked about without an answer that waits to be remembered, where that
+        is a correction and the question is not, or the other way round.
+        """
         side = self.model.config.mask_side
         nothing = torch.full((1, side, side), ABSENT_LOGIT)
         logits = [known.low_res_logits(frame_idx) for known in inference_state["tracker"].objects.values()]
-        low_res = torch.stack([(nothing if x is None else x).to(self.device) for x in logits])
+        low_res = [nothing if x is None else x for x in logits]
+        return frame_idx, inference_state["obj_ids"], self._full_size(inference_state, low_res)
+
+    def _full_size(self, inference_state: InferenceState, low_res: Sequence[Tensor]) -> Tensor:
+        """Low-res logits (1, h, w) of O objects as (O, 1, H, W) at the video's size."""
         size = (inference_state["video_height"], inference_state["video_width"])
-        full = resize_logits(low_res, size)
-        if self.non_overlap_masks:
-            full = self._apply_non_overlapping_constraints(full)
-        return frame_idx, inference_state["obj_ids"], full
+        logits = resize_logits(torch.stack([x.to(self.device) for x in low_res]), size)
+        return self._apply_non_overlapping_constraints(logits) if self.non_overlap_masks else logits
 
     def _apply_non_overlapping_constraints(self, pred_masks: Tensor) -> Tensor:
         return suppress_overlaps(pred_masks[:, 0])[:, None]
@@ -278,16 +308,9 @@ class SAM2VideoPredictor(SAM2Base):
             raise ValueError("a box comes before all points, so it needs clear_old_points=True")
         parts = []
         if box is not None:
-            corners = torch.as_tensor(box, dtype=torch.float32).reshape(1, 2, 2)
-            parts.append(Points.of_boxes(to_model_pixels(corners, size, self.image_size)))
+            parts.append(Points.of_boxes(to_model_pixels(_as_corners(box), size, self.image_size)))
         if points is not None:
-            coords = torch.as_tensor(points, dtype=torch.float32)
-            kinds = torch.as_tensor(labels, dtype=torch.int64)
-            coords, kinds = coords.reshape(1, -1, 2), kinds.reshape(1, -1)
-            if coords.shape[1] != kinds.shape[1]:
-                raise ValueError(f"there are {coords.shape[1]} points and {kinds.shape[1]} labels")
-            if not torch.isin(kinds, torch.tensor(LABELS)).all():
-                raise ValueError(f"labels are 1 in the object, 0 outside it, not {kinds.flatten().tolist()}")
+            coords, kinds = _as_points(points, labels)
             parts.append(Points(to_model_pixels(coords, size, self.image_size), kinds))
         return parts[0] if len(parts) == 1 else parts[0].join(parts[1])
 
@@ -319,6 +342,36 @@ def build_sam2_video_predictor_hf(model_id: str, **kwargs: Any) -> SAM2VideoPred
     """The original's `build_sam2_video_predictor_hf`: by a published model's repository id, downloaded once."""
     published = find_published(model_id)
     return build_sam2_video_predictor(published.name, registry.download(published), **kwargs)
+
+
+def _as_corners(box: Any) -> Tensor:
+    """The box of one object as its corners (1, 2, 2)."""
+    values = _as_numbers(box)
+    if values.numel() != 4 or not values.isfinite().all():
+        raise ValueError(f"a box is four finite numbers x0, y0, x1, y1, not {values.tolist()}")
+    return values.reshape(1, 2, 2)
+
+
+def _as_points(points: Any, labels: Any) -> tuple[Tensor, Tensor]:
+    """The points of one object, (1, N, 2), and their labels (1, N)."""
+    coords = _as_numbers(points)
+    coords = coords[None] if coords.ndim == 2 else coords
+    if coords.ndim != 3 or len(coords) != 1 or coords.shape[2] != 2 or not coords.isfinite().all():
+        raise ValueError(f"points of one object are (N, 2), and finite numbers, not {coords.tolist()}")
+    kinds = (labels.detach().cpu() if isinstance(labels, Tensor) else torch.as_tensor(np.asarray(labels))).reshape(
+        1, -1
+    )
+    if kinds.shape[1] != coords.shape[1]:
+        raise ValueError(f"there are {coords.shape[1]} points and {kinds.shape[1]} labels: each point has one")
+    if not torch.isin(kinds, torch.tensor(LABELS)).all():
+        raise ValueError(f"labels are 1 in the object, 0 outside it, not {kinds.flatten().tolist()}")
+    return coords, kinds.long()
+
+
+def _as_numbers(values: Any) -> Tensor:
+    if isinstance(values, Tensor):
+        return values.detach().to("cpu", torch.float32)
+    return torch.as_tensor(np.asarray(values, dtype=np.float32))
 
 
 def _clear(known: TrackedObject, frame_idx: int) -> None:
