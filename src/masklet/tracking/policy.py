@@ -36,7 +36,7 @@ class TrackingPolicy:
     """When a single mask is replaced by the best of the multimasks; None never does."""
     binary_prompted_memory: bool = True
     """Memories of prompted frames are made of masks, not of probabilities."""
-    max_hole_area: float = 8.0
+    max_hole_area: int | float = 8.0
     """Holes of at most so many low-res pixels (4 x 4 model pixels each) are filled; 0 leaves them."""
     memory_stride: int = 1
     max_conditioning_frames: int | None = None
