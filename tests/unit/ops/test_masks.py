@@ -5,11 +5,13 @@ import torch
 
 from masklet.ops.masks import (
     clean_logits,
+    fill_holes,
     innermost_point,
     mask_iou,
     mask_to_logits,
     resize_logits,
     stability_score,
+    suppress_overlaps,
 )
 
 
@@ -95,6 +97,52 @@ def test_cleaning_agrees_with_a_flood_fill():
         if area <= 3:
             expected[y, x] = 10
     assert torch.equal(clean_logits(logits, 3, 0), expected)
+
+
+def test_holes_of_a_video_are_filled_up_to_the_area():
+    """Unlike in a picture, to just above 0."""
+    before = RING.clone()
+    filled = fill_holes(RING, 3)
+    assert filled[2, 2] == filled[2, 3] == filled[3, 2] == torch.tensor(0.1)
+    assert (filled != RING).sum() == 3
+    assert torch.equal(RING, before)
+    assert torch.equal(fill_holes(RING, 2), RING)
+    assert torch.equal(fill_holes(RING, 0), RING)
+    assert fill_holes(torch.zeros(1, 1), 1) == torch.tensor(0.1)  # 0 itself is outside
+
+
+def test_holes_of_each_object_are_filled_on_their_own():
+    logits = torch.stack((RING, -RING))[:, None]
+    filled = fill_holes(logits, 3)
+    assert torch.equal(filled[0, 0], fill_holes(RING, 3))
+    assert torch.equal(filled[1, 0], fill_holes(-RING, 3))
+    assert (filled[1, 0] != -RING).sum() == 2  # the speck, which is a hole of the negative
+
+
+def test_where_objects_overlap_the_strongest_wins():
+    logits = torch.tensor([[[5.0, 1.0, -3.0, -20.0]], [[4.0, 2.0, -2.0, -30.0]], [[-1.0, 3.0, -4.0, -40.0]]])
+    before = logits.clone()
+    alone = suppress_overlaps(logits)
+    assert alone[0, 0].tolist() == [5, -10, -10, -20]
+    assert alone[1, 0].tolist() == [-10, -10, -2, -30]
+    assert alone[2, 0].tolist() == [-10, 3, -10, -40]
+    assert torch.equal(logits, before)
+
+
+def test_one_object_overlaps_nothing():
+    logits = torch.tensor([[[5.0, -3.0]]])
+    assert torch.equal(suppress_overlaps(logits), logits)
+    assert suppress_overlaps(torch.zeros(0, 2, 3)).shape == (0, 2, 3)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_pixel_is_inside_one_object_at_most(seed):
+    logits = torch.randn(5, 9, 7, generator=torch.Generator().manual_seed(seed)) * 8
+    alone = suppress_overlaps(logits)
+    assert torch.equal((alone > 0).sum(0), (logits > 0).any(0).long())
+    assert torch.equal(alone.amax(0), logits.amax(0))
+    assert torch.equal(alone.argmax(0), logits.argmax(0))
+    assert (alone <= logits).all()
 
 
 def test_resize_logits_keeps_pixel_centres():
