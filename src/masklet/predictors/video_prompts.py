@@ -35,6 +35,8 @@ def parse_points(
     for part in (Prompt(boxes=box), Prompt(points=points, labels=labels)):
         given = part.boxes is not None or part.points is not None or part.labels is not None
         parsed = parse_prompt(part, frame_size, model_side, model_side) if given else None
+        if parsed and parsed.num_prompts > 1:
+            raise ValueError(f"points of {parsed.num_prompts} objects were given, but they are prompted one at a time")
         parts.append(parsed.groups[0].points if parsed else None)
     if box is not None:
         _require_overlap(np.asarray(box, dtype=np.float64), frame_size)
