@@ -1,5 +1,6 @@
 """Videos in: whatever a user has, as frames that can be had in any order, or as a stream of them that goes by once."""
 
+import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
@@ -122,7 +123,8 @@ class _LiveFrames:
     """The frames of a camera or an address as they come. ConnectionError if it does not open or breaks off."""
 
     def __init__(self, address: str | int):
-        self._name = f"camera {address}" if isinstance(address, int) else address
+        # What stands before the host of an address may be a password.
+        self._name = f"camera {address}" if isinstance(address, int) else re.sub("//[^/]*@", "//", address)
         try:
             self._container = _connect(address)
         except (FFmpegError, ValueError, IndexError) as error:
@@ -172,7 +174,9 @@ def _connect(address: str | int) -> InputContainer:
     kind = _CAMERA_FORMATS.get(sys.platform, "v4l2")
     if isinstance(address, int):
         if kind == "dshow":
-            cameras = [d for d in av.enumerate_input_devices(kind) if "video" in d.media_types]
+            if not hasattr(av, "enumerate_input_devices"):
+                raise ValueError("this version of PyAV cannot number cameras: update it with pip install -U av")
+            cameras = [device for device in av.enumerate_input_devices(kind) if "video" in device.media_types]
             device = f"video={cameras[address].name}"
         else:
             device = f"/dev/video{address}" if kind == "v4l2" else str(address)

@@ -216,7 +216,7 @@ def test_addresses_that_do_not_open(site: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"notes\.mp4 answers, but not with a video"):
         open_video(f"{site}/notes.mp4")
     with pytest.raises(ConnectionError, match=r"rtsp://127\.0\.0\.1:1/x cannot be opened"):
-        open_video("rtsp://127.0.0.1:1/x")
+        open_video("rtsp://user:secret@127.0.0.1:1/x")
 
 
 @pytest.mark.parametrize(("camera", "name"), [(97, "camera 97"), ("/dev/video97", "/dev/video97")])
