@@ -24,6 +24,9 @@ FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".we
 
 ENCODERS = {"h264": "libx264", "hevc": "libx265", "vp9": "libvpx-vp9", "av1": "libsvtav1", "mpeg4": "mpeg4"}
 
+DECODERS = {"libdav1d": "av1", "libaom-av1": "av1", "libvpx-vp9": "vp9"}
+"""Codecs of decoders that are not called by them."""
+
 FALLBACKS = {"webm": ("libvpx-vp9", "libsvtav1")}
 OTHER_FALLBACKS = ("libx264", "mpeg4")
 
@@ -250,7 +253,8 @@ class _Source:
             self.container.close()
             raise ValueError(f"{name} has no video stream: give a file with moving pictures")
         video = streams[0]
-        self.codec = video.codec_context.codec.canonical_name if video.codec_context else ""
+        decoder = video.codec_context.name if video.codec_context else ""
+        self.codec = DECODERS.get(decoder, decoder)
         self.rate = video.average_rate or video.guessed_rate
         self.start = float((video.start_time or 0) * (video.time_base or 0))
         self._video = video
@@ -281,7 +285,7 @@ class _Track:
         self._input: AudioStream = source.audio
         self._origin = source.start + begin
         if kind == "copied":
-            self._output: Any = _add_copy(container, self._input)
+            self._output: Any = container.add_stream_from_template(self._input)
         else:
             encoder = "libopus" if container.format.name == "webm" else "aac"
             layout = "mono" if self._input.codec_context.channels == 1 else "stereo"
@@ -333,13 +337,6 @@ class _Track:
         """Turn a part's time into that of the new file, and say it in seconds."""
         part.pts -= round(self._origin / part.time_base)
         return float(part.pts * part.time_base)
-
-
-def _add_copy(container: OutputContainer, stream: AudioStream) -> Any:
-    if hasattr(container, "add_stream_from_template"):
-        return container.add_stream_from_template(stream)
-    add_stream: Any = container.add_stream  # PyAV before 14
-    return add_stream(template=stream)
 
 
 def _matrix(stream: VideoStream) -> str:
