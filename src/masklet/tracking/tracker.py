@@ -133,9 +133,10 @@ class Tracker(Generic[ObjectId]):
                 known.reverse[frame_index] = known.settled[frame_index] = reverse
 
     def forget(self, frame_index: int) -> None:
-        """In a stream: drop all that no frame after this one can look at, and results of frames before it."""
+        """In a stream: drop results of frames before this one, and all that neither it, which may yet be corrected, nor
+        a frame after it can look at."""
         for known in self.objects.values():
-            known.bank.forget(frame_index)
+            known.bank.forget(frame_index - 1)
             for by_frame in (known.prompts, known.results, known.reverse, known.settled):
                 for old in [frame for frame in by_frame if frame < frame_index]:
                     del by_frame[old]
