@@ -168,11 +168,13 @@ class Tracker(Generic[ObjectId]):
         self, objects: Sequence[TrackedObject], frame_index: int, found: ObjectMasks, memory: Tensor, conditioning: bool
     ) -> None:
         """Each object's row on its own, so that none keeps the others' alive. Features are rounded to bfloat16, as the
-        released predictors do, in float32 too."""
+        released predictors do, in float32 too. If they cannot be kept, nothing has changed."""
         memory = memory.bfloat16()
         scores = torch.stack((found.iou_scores.float(), found.object_scores[:, 0].float()), dim=1).tolist()
-        for row, known in enumerate(objects):
-            known.bank.add(
-                frame_index, self.keep(memory[row].clone()), found.pointers[row].clone(), conditioning=conditioning
-            )
-            known.results[frame_index] = FrameResult(self.keep(found.logits[row].clone()), *scores[row])
+        kept = [
+            (self.keep(features.clone()), self.keep(logits.clone()))
+            for features, logits in zip(memory, found.logits, strict=True)
+        ]
+        for row, (known, (features, logits)) in enumerate(zip(objects, kept, strict=True)):
+            known.bank.add(frame_index, features, found.pointers[row].clone(), conditioning=conditioning)
+            known.results[frame_index] = FrameResult(logits, *scores[row])
