@@ -1,6 +1,6 @@
-"""Segments a photograph with the bundled model, by a click and by a box, and writes what it found into out/.
+"""Segments a photograph by a click and a box, follows an object through a video, and writes what it found into out/.
 
-Run by `make demo`. Nothing is downloaded: photograph and weights come with the repository.
+Run by `make demo`. Nothing is downloaded: photograph, video and weights come with the repository.
 """
 
 import time
@@ -12,10 +12,12 @@ import masklet
 from masklet.io.files import write_image, write_mask_png
 from masklet.io.images import read_image
 from masklet.io.overlay import draw_grid, draw_overlay
+from masklet.io.video_writer import VideoWriter
 from masklet.model import Sam2
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PHOTOGRAPH = REPOSITORY / "examples" / "media" / "coffee.jpg"
+CLIP = REPOSITORY / "examples" / "media" / "bunny.mp4"
 OUTPUT = REPOSITORY / "out"
 
 COFFEE = (290, 160)
@@ -23,6 +25,12 @@ COFFEE = (290, 160)
 
 CUP = (170, 16, 412, 285)
 """A box around the cup, as (x0, y0, x1, y1)."""
+
+RABBIT = (135, 150)
+"""A pixel of the rabbit on the clip's first frame."""
+
+NUM_VIEWS = 4
+"""Frames of the clip that are shown side by side."""
 
 
 def segment_photograph(model: Sam2, output: Path) -> None:
@@ -50,10 +58,39 @@ def segment_photograph(model: Sam2, output: Path) -> None:
     print("all side by side: out/demo.jpg")
 
 
+def follow_object(model: Sam2, output: Path) -> None:
+    """One click on the first frame; a mask and an overlay of every frame."""
+    masks = output / CLIP.stem
+    masks.mkdir(exist_ok=True)
+    views, seen = [], 0
+    start = time.perf_counter()
+    with masklet.VideoSession(model, CLIP) as video:
+        first = video.add_points(frame_index=0, object_id=1, points=[RABBIT], labels=[1])
+        assert video.num_frames is not None
+        assert video.frame_size is not None
+        shown = {round(i * (video.num_frames - 1) / (NUM_VIEWS - 1)) for i in range(NUM_VIEWS)}
+        with VideoWriter(output / f"{CLIP.stem}.mp4", video.frame_size, like=CLIP) as writer:
+            for frame in video.propagate():
+                write_mask_png(masks / f"{frame.frame_index:05d}.png", frame.masks[1])
+                clicks = {"points": [RABBIT], "labels": [1]} if frame.prompted else {}
+                view = draw_overlay(video.frame(frame.frame_index), frame.masks, **clicks)
+                writer.write(view)
+                seen += bool(frame.masks[1].any())
+                if frame.frame_index in shown:
+                    views.append(view)
+    rate = len(list(masks.glob("*.png"))) / (time.perf_counter() - start)
+    write_image(output / f"{CLIP.stem}.jpg", draw_grid(views, columns=2))
+    print(f"{CLIP.name}: predicted IoU {first.scores[1]:.2f} on the first frame, a mask on {seen}; {rate:.0f} a second")
+    print(f"  out/{CLIP.stem}.mp4  an overlay, with the clip's sound\n  out/{CLIP.stem}/      a mask for each frame")
+    print(f"  out/{CLIP.stem}.jpg  some frames side by side")
+
+
 def main() -> None:
     """The whole demonstration."""
     OUTPUT.mkdir(exist_ok=True)
-    segment_photograph(masklet.load_model("nano"), OUTPUT)
+    model = masklet.load_model("nano")
+    segment_photograph(model, OUTPUT)
+    follow_object(model, OUTPUT)
 
 
 if __name__ == "__main__":
