@@ -15,6 +15,7 @@ from masklet.model.position import fourier
 from masklet.types import PointLabel, Points, PromptEmbeddings
 
 MASK_CHANNELS = 16
+PADDING = int(PointLabel.PADDING)  # a plain number: the compiler takes "tensor == enumerated label" for one False
 
 
 class PromptEncoder(nn.Module):
@@ -47,10 +48,10 @@ class PromptEncoder(nn.Module):
     def encode_points(self, points: Points) -> Float[Tensor, "B N C"]:
         """Tokens of points and of one padding point more."""
         coords = F.pad(points.coords.float() + 0.5, (0, 0, 0, 1))  # to the pixel's centre
-        labels = F.pad(points.labels, (0, 1), value=PointLabel.PADDING).long()
+        labels = F.pad(points.labels, (0, 1), value=PADDING).long()
         where = fourier(coords / self.image_size, self.frequencies.float()).to(self.labels.dtype)
-        where = where.masked_fill((labels == PointLabel.PADDING)[..., None], 0.0)
-        return where + self.labels[labels - PointLabel.PADDING]
+        where = where.masked_fill((labels == PADDING)[..., None], 0.0)
+        return where + self.labels[labels - PADDING]
 
     def encode_mask(self, logits: Float[Tensor, "B 1 H W"] | None, batch: int) -> Float[Tensor, "B C H2 W2"]:
         """The dense map of mask logits (at a quarter of the image's side), or of no mask."""
