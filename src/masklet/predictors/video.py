@@ -189,7 +189,7 @@ class VideoSession:
         return self._prompt(frame_index, object_id, prompt, refine=False, return_logits=return_logits)
 
     def clear_prompts(self, frame_index: int, object_id: int) -> None:
-        """Take back what was said of an object on a frame; the frame is then tracked like any other."""
+        """Take back what was said of an object on a frame, which is then tracked like others; in a stream, at once."""
         self._check_frame(frame_index)
         known = self._object(object_id)
         if known.prompts.pop(frame_index, None) is None:
@@ -200,6 +200,8 @@ class VideoSession:
         for by_frame in (known.results, known.reverse):
             by_frame.pop(frame_index, None)
         known.settled.clear()
+        if self.source is None and known.bank.conditioning:
+            self.tracker.track(self._features[frame_index], frame_index, [object_id])
 
     def remove_object(self, object_id: int) -> None:
         """Forget an object; the others stay as they are."""
