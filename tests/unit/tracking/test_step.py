@@ -22,7 +22,8 @@ def model(tiny) -> Sam2:
     """Random weights, some of them enlarged so that objects are present and memory counts."""
     torch.manual_seed(0)
     model = Sam2(tiny).eval().requires_grad_(False)
-    larger = {"hypernetworks": 3, "cross_attention": 4, "memory_time": 20, "pointer": 3, "decoder.transformer": 2}
+    larger = {"hypernetworks": 3, "decoder.transformer": 2, "cross_attention.k": 2, "cross_attention.v": 6}
+    larger |= {"cross_attention.out": 6, "memory_time": 20, "memory_encoder": 3, "pointer": 3}
     for name, weights in model.named_parameters():
         for part, factor in larger.items():
             weights.mul_(factor if part in name else 1)
