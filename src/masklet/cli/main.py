@@ -14,18 +14,21 @@ from cyclopts import App, CycloptsError, Parameter
 from masklet.cli.console import PROGRAM, UsageError, complain
 from masklet.cli.models import models
 from masklet.cli.segment import segment
+from masklet.cli.track import track
 
 DONE, FAILED, MISUSED, STOPPED = 0, 1, 2, 130
 
 app = App(
     name=PROGRAM,
-    help="Point at something in a picture and get its mask.\n\nFor example:\n\n"
-    "    masklet segment cup.jpg --point 290,160 --output out",
+    help="Point at something in a picture and get its mask, or in a video and follow it.\n\nFor example:\n\n"
+    "    masklet segment cup.jpg --point 290,160 --output out\n"
+    "    masklet track clip.mp4 --point 210,350 --output out",
     suppress_keyboard_interrupt=False,
     version=lambda: version("masklet"),
     help_format="markdown",
 )
 app.command(segment)
+app.command(track)
 app.command(models)
 
 
