@@ -10,6 +10,7 @@ one, so any frame can be corrected. A session over a stream (a camera, an iterat
 one) keeps only what later frames can look at, so its memory does not grow; both give the same numbers.
 """
 
+import operator
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -287,6 +288,8 @@ class VideoSession:
     def _prompt(
         self, frame_index: int, object_id: int, prompt: FramePrompt, *, refine: bool, return_logits: bool
     ) -> FrameMasks:
+        # NumPy's numbers become plain ones, which a session's file can hold.
+        frame_index, object_id = operator.index(frame_index), operator.index(object_id)
         self.tracker.prompt(self._features[frame_index], frame_index, object_id, prompt, refine=refine)
         return self.masks(frame_index, return_logits=return_logits)
 
