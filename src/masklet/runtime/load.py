@@ -10,7 +10,7 @@ from torch.overrides import TorchFunctionMode
 
 from masklet.checkpoint import files, registry
 from masklet.checkpoint.recognise import recognise_contents
-from masklet.checkpoint.strict import load_into
+from masklet.checkpoint.strict import MemoryNotLoaded, load_into
 from masklet.config import ModelConfig
 from masklet.model import Sam2
 
@@ -32,8 +32,9 @@ def load_model(
     (`"sam2.1_hiera_large"`, `"facebook/sam2.1-hiera-large"`), downloaded once; or the path of a .pt or .safetensors
     file, or of a folder with one, in any layout. device: None takes CUDA, else MPS, else the CPU. dtype: of the
     weights, whatever the file's; tables of positions stay in float32. image_size: side, in pixels, of the model's
-    input, a multiple of 32. compile: compile image encoder and mask decoder, which takes about a minute at first use.
-    config: the model's configuration, where a file does not tell it.
+    input, a multiple of 32. compile: compile all parts of the network, which takes a minute at first use
+    for images, and more whenever a kind of prompt or a number of objects comes up for the first time; numbers then
+    differ in the last digits. config: the model's configuration, where a file does not tell it.
 
     A checkpoint without memory parts makes a model for still images. ValueError: an unknown name, a damaged or foreign
     file, or one that does not fit. FileNotFoundError: no such file. ConnectionError: it cannot be downloaded now.
@@ -76,8 +77,12 @@ def prepare(
         parameter.data = parameter.data.to(dtype)
     model.to(default_device() if device is None else torch.device(device)).eval()
     if compile:
-        for part in (model.trunk, model.neck, model.mask_decoder):
+        for part in (model.trunk, model.neck, model.prompt_encoder, model.mask_decoder):
             part.compile()
+        if not isinstance(model.memory_attention, MemoryNotLoaded):
+            model.memory_encoder.compile()
+            # Memory grows with each frame: one program for any length, instead of one for each.
+            model.memory_attention.compile(dynamic=True)
     return model
 
 

@@ -9,6 +9,7 @@ import torch
 from huggingface_hub import constants
 
 from masklet.checkpoint import registry
+from masklet.checkpoint.layouts import is_memory_part
 from masklet.checkpoint.save import save_model
 from masklet.checkpoint.strict import CheckpointMismatch
 from masklet.config import PRESETS, ModelConfig
@@ -138,12 +139,19 @@ def test_the_default_device_is_one_that_there_is(file):
     assert load_model(file).device.type == default_device().type
 
 
-def test_compiling_changes_no_weights_and_no_names(file, monkeypatch, tiny):
-    compiled = []
-    monkeypatch.setattr(torch.nn.Module, "compile", lambda module: compiled.append(type(module).__name__))
-    model = load_model(file, device="cpu", compile=True)
-    assert compiled == ["Hiera", "Neck", "MaskDecoder"]
-    assert list(model.state_dict()) == list(Sam2(tiny).state_dict())
+@pytest.mark.parametrize(("name", "layout"), [("m.safetensors", "masklet"), ("m", "hf-image")])
+def test_compiling_changes_no_weights_and_no_names(name, layout, small, tmp_path, monkeypatch, tiny):
+    """All parts that a model has; memory attention for any length of memory."""
+    path = save_model(small, tmp_path / name, layout)
+    compiled = {}
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda module, **how: compiled.update({type(module).__name__: how}))
+    model = load_model(path, device="cpu", compile=True)
+    expected = {"Hiera": {}, "Neck": {}, "PromptEncoder": {}, "MaskDecoder": {}}
+    if layout == "masklet":
+        expected |= {"MemoryEncoder": {}, "MemoryAttention": {"dynamic": True}}
+    assert compiled == expected
+    names = list(Sam2(tiny).state_dict())
+    assert list(model.state_dict()) == [name for name in names if layout == "masklet" or not is_memory_part(name)]
 
 
 COMPILED = """
