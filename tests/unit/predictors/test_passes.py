@@ -1,7 +1,7 @@
 """The plan of a propagation: which frames, in which direction, for which objects."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from masklet.predictors.passes import plan_passes
@@ -45,6 +45,7 @@ def test_the_videos_ends_are_not_passed():
     assert frames(TWO, start=0, max_frames=1, direction="both") == [([0], False), ([], True)]
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.integers(0, 5), st.sets(st.integers(0, 19), min_size=1), min_size=1))
 def test_both_ways_reaches_each_frame_once_per_object_and_from_a_prompt(conditioning):
     passes = plan_passes(conditioning, 20, None, None, "both")

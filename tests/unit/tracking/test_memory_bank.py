@@ -3,7 +3,7 @@
 from itertools import count, islice
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from masklet.tracking.memory_bank import MemoryBank, Selection
@@ -51,6 +51,7 @@ def expected(policy, conditioning, tracked, frame, reverse, num_frames):
     return sorted(maps), sorted(pointers), max(1, far - 1)
 
 
+@settings(deadline=None)
 @given(policies, st.sets(frames, max_size=6), st.sets(frames), frames, st.booleans(), st.none() | st.integers(1, 41))
 def test_a_frame_looks_at_what_the_rules_say(policy, conditioning, tracked, frame, reverse, num_frames):
     conditioning, tracked = sorted(conditioning), sorted(tracked - conditioning)
@@ -106,6 +107,7 @@ def test_clearing_around_a_frame_spares_conditioning_ones(stride):
     assert sorted(bank.pointers) == sorted(bank.features) == [*range(20 - reach), 18, 20, *range(21 + reach, 41)]
 
 
+@settings(deadline=None)
 @given(policies, st.sets(st.integers(0, 30), min_size=1, max_size=8), st.sets(st.integers(0, 30)))
 def test_a_stream_may_forget_what_no_later_frame_looks_at(policy, conditioning, untracked):
     """Two banks fed alike, one of which forgets: they look the same to every later frame, at every moment."""
