@@ -124,7 +124,8 @@ class MemoryBank(Generic[Features, Pointer]):
             return frames
         before = [frame for frame in frames if frame < frame_index][-1:]
         after = [frame for frame in frames if frame >= frame_index][:1]
-        others = sorted(set(frames) - {*before, *after}, key=lambda frame: abs(frame - frame_index))
+        others = [frame for frame in frames if frame not in before + after]
+        others.sort(key=lambda frame: abs(frame - frame_index))  # of two as near, the earlier is first
         return before + after + others[: limit - len(before) - len(after)]
 
     def _recent_frame(self, frame_index: int, steps: int, reverse: bool) -> int:
