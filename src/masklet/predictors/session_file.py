@@ -19,6 +19,7 @@ from torch import Tensor
 from masklet.io.files import write_atomically
 from masklet.model import Sam2
 from masklet.ops.multimask import StabilityPolicy
+from masklet.predictors.session_options import SessionOptions
 from masklet.tracking.policy import TrackingPolicy
 from masklet.tracking.tracked_object import FramePrompt, FrameResult, TrackedObject
 from masklet.tracking.tracker import Tracker
@@ -89,17 +90,18 @@ def read_session(path: str | Path, model: Sam2, keep: Callable[[Tensor], KeptTen
             for row, entry in enumerate(header["objects"]):
                 tracker.objects[entry["id"]] = _restore(tracker, entry, f"{row}.", file.get_tensor)
             newest = file.get_tensor(NEWEST).numpy() if header["num_streamed"] else None
+            size = header["frame_size"]
+            SessionOptions(**header["options"])  # TypeError for one that there is not
+            return SessionState(
+                tracker=tracker,
+                video=header["video"],
+                frame_size=None if size is None else (size[0], size[1]),
+                num_streamed=header["num_streamed"],
+                newest=newest,
+                options=header["options"],
+            )
     except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} is damaged, or no session's file: {error}") from error
-    size = header["frame_size"]
-    return SessionState(
-        tracker=tracker,
-        video=header["video"],
-        frame_size=None if size is None else (size[0], size[1]),
-        num_streamed=header["num_streamed"],
-        newest=newest,
-        options=header["options"],
-    )
 
 
 def fingerprint(model: Sam2) -> str:
