@@ -326,7 +326,15 @@ def test_what_is_no_session_is_refused(model, tmp_path, tiny_checkpoint):
         read_session(weights, model)
 
 
-@pytest.mark.parametrize("changes", [{"policy": {"speed": 3, "stability": None}}, {"objects": [{"id": 1}]}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"policy": {"speed": 3, "stability": None}},
+        {"options": {"speed": 3}},
+        {"objects": [{"id": 1}]},
+        {"frame_size": True},
+    ],
+)
 def test_a_header_that_does_not_fit_is_refused(model, saved, tmp_path, changes):
     with pytest.raises(ValueError, match="is damaged"):
         read_session(rewritten(saved, tmp_path / "odd", **changes), model)
