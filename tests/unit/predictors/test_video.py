@@ -342,6 +342,36 @@ def test_clearing_a_correction_restores_what_was(model):
         same(after[index], before[index])
 
 
+def test_a_frame_whose_prompt_was_taken_back_is_as_if_it_was_never_tracked(model):
+    """What is said of it next counts alone, as in the original."""
+    session = session_of(model)
+    run(session)
+    session.add_points(10, 1, [(60, 44)], [1])
+    session.clear_prompts(10, 1)
+    assert session.masks(10).masks.keys() == {2, 3}
+    answer = session.add_points(10, 1, [(30, 30)], [1], return_logits=True)
+    alone = VideoSession(model, VIDEO).add_points(10, 1, [(30, 30)], [1], return_logits=True)
+    assert far(answer, alone, 1) < 1e-5
+
+
+def test_frames_that_were_reached_over_a_gap_are_followed_anew_once_it_is_closed(model):
+    session = session_of(model)
+    over_a_gap = run(session, start=10)
+    expected = run(session_of(model))
+    assert far(over_a_gap[12], expected[12], 1) > 1e-3
+    for index, frame in run(session).items():
+        same(frame, expected[index])
+
+
+def test_a_prompt_ahead_clears_the_memories_around_it_when_it_is_reached(model):
+    """If the policy says so: seven frames to each side, but not other prompted ones."""
+    session = session_of(model, policy={"clear_around_corrections": True})
+    session.add_points(10, 1, [(60, 44)], [1])
+    run(session, max_frames=11)
+    assert sorted(session.tracker.objects[1].bank.features) == [0, 1, 2, 10]
+    assert sorted(session.tracker.objects[2].bank.features) == list(range(11))
+
+
 def test_an_object_without_a_prompt_is_not_followed(model):
     session = session_of(model)
     session.clear_prompts(0, 2)
