@@ -1,6 +1,8 @@
 """The original's video predictor: signatures, shapes, errors, and what becomes of prompts."""
 
 import inspect
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -522,3 +524,51 @@ def test_unknown_hub_ids():
     for make in (build_sam2_video_predictor_hf, SAM2VideoPredictor.from_pretrained):
         with pytest.raises(ValueError, match="facebook/sam2-hiera-tiny"):
             make("facebook/sam3")
+
+
+OPTIMIZED = """
+import sys
+import numpy as np
+import torch
+from masklet.compat.sam2 import build_sam2_video_predictor
+
+frames = np.random.default_rng(0).integers(0, 256, (20, 40, 56, 3), dtype=np.uint8)
+counters = torch._dynamo.utils.counters
+
+def follow(optimized):
+    torch.manual_seed(0)
+    predictor = build_sam2_video_predictor(
+        "sam2.1_hiera_tiny", sys.argv[1], device="cpu", hydra_overrides_extra=["++model.image_size=64"],
+        vos_optimized=optimized,
+    )
+    state = predictor.init_state(frames)
+    found, graphs = [predictor.add_new_points_or_box(state, 0, 1, points=[[20, 15]], labels=[1])[2]], []
+    for _ in range(2):
+        for _, _, masks in predictor.propagate_in_video(state):
+            found.append(masks)
+            graphs.append(counters["stats"]["unique_graphs"])
+        predictor.add_new_mask(state, 3, 2, np.ones((40, 56), bool))
+    for _, _, masks in predictor.propagate_in_video(state, start_frame_idx=8, max_frame_num_to_track=2):
+        found.append(masks)
+    return found, graphs
+
+plain, none = follow(False)
+assert not any(none)
+optimized, graphs = follow(True)
+for a, b in zip(plain, optimized, strict=True):
+    union = ((a > 0) | (b > 0)).sum()
+    assert ((a > 0) & (b > 0)).sum() >= 0.999 * union, (a - b).abs().max()
+assert any((a > 0).any() for a in plain)
+assert graphs[2] > 0
+assert len(set(graphs[2:20])) == 1, ("a program for each length of memory", graphs)
+assert len(set(graphs[24:])) == 1, ("with two objects", graphs)
+assert not counters["graph_break"], counters["graph_break"]
+"""
+
+
+@pytest.mark.slow
+def test_the_optimized_predictor_gives_the_same_masks_and_is_compiled_once(standin):
+    # In a process of its own: the compiler cannot trace the checks of shapes that the tests run with.
+    path = standin("sam2.1_hiera_tiny")
+    done = subprocess.run([sys.executable, "-c", OPTIMIZED, str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
