@@ -6,7 +6,7 @@ What is written, and how a stopped run goes on, is said in `track_output`.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter, validators
 from rich.progress import (
@@ -20,12 +20,11 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from masklet.cli.console import ERR, UsageError, complain, show_rows
+from masklet.cli.console import ERR, complain, show_rows
 from masklet.cli.options import ModelOptions
-from masklet.cli.track_output import ResultWriter, RunFolder, draw_video, summarise
+from masklet.cli.track_output import ResultWriter, RunFolder, draw_video, open_whole, summarise
 from masklet.cli.track_prompts import ObjectPrompt, TrackPrompts, check_frames, give_prompts
 from masklet.io.masklets import read_masklets
-from masklet.io.video import open_video
 from masklet.model import Sam2
 from masklet.predictors.passes import plan_passes
 from masklet.predictors.video import SessionOptions, VideoSession
@@ -123,15 +122,6 @@ def track(
     done = f"{len(records)} of {len(source)} frames are in {folder.path}"
     complain(f"{done}; the same command with --resume goes on" if folder.session.exists() else done)
     raise stop
-
-
-def open_whole(video: str, folder: RunFolder) -> FrameSource:
-    """The video's frames. UsageError for what has no end, and for a folder that cannot be written to."""
-    path = Path(video)
-    if "://" in video or video.startswith("/dev/") or (video.isdigit() and not path.exists()):
-        raise UsageError(f"{video} is a camera or an address: give a video file or a folder of pictures")
-    folder.check()
-    return cast(FrameSource, open_video(path))
 
 
 def describe_run(

@@ -14,13 +14,14 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from masklet.cli.console import UsageError
 from masklet.cli.track_prompts import ObjectPrompt
 from masklet.io.files import write_json, write_mask_png
 from masklet.io.masklets import MaskletsHeader, MaskletWriter, Record, read_masklets, to_masks
 from masklet.io.overlay import draw_overlay
+from masklet.io.video import open_video
 from masklet.io.video_file import VideoFile
 from masklet.io.video_writer import VideoWriter
 from masklet.types import FrameMasks, FrameSource
@@ -98,6 +99,15 @@ class RunFolder:
                 "before, or leave --resume out to start anew"
             )
         return True
+
+
+def open_whole(video: str, folder: RunFolder) -> FrameSource:
+    """The video's frames. UsageError for what has no end, and for a folder that cannot be written to."""
+    path = Path(video)
+    if "://" in video or video.startswith("/dev/") or (video.isdigit() and not path.exists()):
+        raise UsageError(f"{video} is a camera or an address: give a video file or a folder of pictures")
+    folder.check()
+    return cast(FrameSource, open_video(path))
 
 
 def frame_names(source: FrameSource) -> list[str]:

@@ -138,19 +138,18 @@ def merge_prompts(said: Iterable[Said]) -> list[ObjectPrompt]:
         where = f"object {object_id} on frame {frame}"
         if isinstance(what, Path):
             what = read_mask_png(what)
-        if isinstance(what, np.ndarray):
-            if known.clicks or known.box or known.mask is not None:
-                raise UsageError(f"{where} has a mask and another prompt: a mask says all, so give it alone")
-            merged[frame, object_id] = replace(known, mask=what)
-            continue
-        if known.mask is not None:
+        is_mask = isinstance(what, np.ndarray)
+        if known.mask is not None or (is_mask and (known.clicks or known.box)):
             raise UsageError(f"{where} has a mask and another prompt: a mask says all, so give it alone")
-        if isinstance(what, Click):
-            merged[frame, object_id] = replace(known, clicks=(*known.clicks, what))
+        if is_mask:
+            known = replace(known, mask=what)
+        elif isinstance(what, Click):
+            known = replace(known, clicks=(*known.clicks, what))
         elif known.box:
             raise UsageError(f"{where} has two boxes: give one, or an --object of its own for each")
         else:
-            merged[frame, object_id] = replace(known, box=what)
+            known = replace(known, box=what)
+        merged[frame, object_id] = known
     return list(merged.values())
 
 
