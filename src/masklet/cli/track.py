@@ -4,6 +4,7 @@ What is written, and how a stopped run goes on, is said in `track_output`.
 """
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -212,9 +213,9 @@ def draw(session: VideoSession, folder: RunFolder, prompts: list[ObjectPrompt]) 
     """Draw the overlay video of all frames that have results."""
     assert session.source is not None
     records = read_masklets(folder.masklets)[1]
-    with _progress() as progress:
+    with _progress() as progress, closing(draw_video(folder, session.source, prompts, records)) as drawn:
         task = progress.add_task(f"drawing {folder.overlay.name}", total=len(records))
-        for _ in draw_video(folder, session.source, prompts, records):
+        for _ in drawn:
             progress.advance(task)
 
 

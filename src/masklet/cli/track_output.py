@@ -11,7 +11,7 @@ from these lines: a backward pass gives frames in the wrong order, and a finishe
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -159,10 +159,10 @@ class ResultWriter:
 
 def draw_video(
     folder: RunFolder, source: FrameSource, prompts: Sequence[ObjectPrompt], records: dict[int, list[Record]]
-) -> Iterable[int]:
+) -> Generator[int, None, None]:
     """Draw the frames that have results into the overlay video; yields each frame's index when it is drawn.
 
-    Leaving it early still finishes the file. Codec, rate and sound are those of the source, where it is a video file.
+    Closing it early still finishes the file. Codec, rate and sound are those of the source, where it is a video file.
     """
     file = unwrap(source)
     times = [file.times[index] for index in records] if isinstance(file, VideoFile) else None

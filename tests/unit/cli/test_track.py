@@ -229,6 +229,25 @@ def test_a_stop_while_drawing_loses_no_results(
     assert count_frames(out / "overlay.mp4") == NUM_FRAMES
 
 
+def test_a_stop_while_drawing_leaves_a_whole_file(
+    clip: Path, out: Path, run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls = []
+
+    def advance(*_: Any) -> None:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+
+    Breaks(monkeypatch, 5, ValueError("clip breaks at frame 5"))
+    monkeypatch.setattr(command.Progress, "advance", advance)
+    assert run(clip, "--point", "10,8") == FAILED
+    assert count_frames(out / "overlay.mp4") == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert "overlay.mp4 is cut" in lines[0]
+    assert "breaks at frame 5" in lines[-1]
+
+
 def test_two_stops(clip: Path, out: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     breaks = Breaks(monkeypatch, 3, KeyboardInterrupt())
     assert run(clip, "--point", "10,8") == STOPPED
