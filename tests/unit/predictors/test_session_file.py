@@ -248,6 +248,18 @@ def test_policy_and_options_come_back_unless_others_are_given(model, tmp_path):
     assert again.options == options
     other = VideoSession.load(tmp_path / "session", model, VIDEO, options=SessionOptions())
     assert not other.options.non_overlapping
+
+
+@pytest.mark.parametrize("place", ["device", "cpu", "folder"])
+def test_state_is_put_where_it_was_but_for_a_folder(model, tmp_path, place):
+    """Which another machine may not have; then the CPU's memory, as what was too much for the device still is."""
+    options = SessionOptions(state=tmp_path / "state" if place == "folder" else place)
+    session = VideoSession(model, VIDEO, options=options)
+    begin(session)
+    session.save(tmp_path / "session")
+    again = VideoSession.load(tmp_path / "session", model, VIDEO)
+    assert again.options.state == ("cpu" if place == "folder" else place)
+    same(rest_of(again), rest_of(session))
     assert other.tracker.policy == policy
 
 
@@ -301,6 +313,8 @@ def test_other_weights_and_another_dtype_are_refused(model, saved):
         with pytest.raises(ValueError, match="other weights, or another dtype"):
             VideoSession.load(saved, wrong, VIDEO)
     assert fingerprint(copy.deepcopy(model)) == fingerprint(model)
+    half = copy.deepcopy(model).to(torch.bfloat16)
+    assert fingerprint(half) != fingerprint(copy.deepcopy(half).float())  # the same numbers
 
 
 @pytest.mark.parametrize("part", [0.0, 0.001, 0.5, 0.999])
