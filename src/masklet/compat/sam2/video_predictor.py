@@ -149,6 +149,8 @@ class SAM2VideoPredictor(SAM2Base):
             # Ordinary corrections first: where a frame has become conditioning since, that has the last word.
             for frame_idx in sorted(known.pending, key=lambda frame: known.pending[frame].conditioning):
                 tracker.commit(features[frame_idx], frame_idx, obj_id)
+                if self.clear_non_cond_mem_around_input:
+                    _clear_around(known, frame_idx)
             if not known.bank.conditioning:
                 raise RuntimeError(f"object {obj_id} has no points, box or mask on any frame: add some first")
 
@@ -192,7 +194,7 @@ class SAM2VideoPredictor(SAM2Base):
                     continue
                 known.reverse[frame_idx] = reverse
                 if self.clear_non_cond_mem_around_input:
-                    known.bank.clear_around(frame_idx)
+                    _clear_around(known, frame_idx)
             if todo:
                 tracker.track(inference_state["cached_features"][frame_idx], frame_idx, todo, reverse=reverse)
             found = [tracker.objects[obj_id].results[frame_idx].logits.load() for obj_id in followed]
@@ -372,6 +374,13 @@ def _as_numbers(values: Any) -> Tensor:
     if isinstance(values, Tensor):
         return values.detach().to("cpu", torch.float32)
     return torch.as_tensor(np.asarray(values, dtype=np.float32))
+
+
+def _clear_around(known: TrackedObject, frame_idx: int) -> None:
+    """Forget what was found near a prompt, the masks too: no later prompt is to refine them."""
+    known.bank.clear_around(frame_idx)
+    for cleared in known.results.keys() - known.bank.pointers.keys():
+        del known.results[cleared]
 
 
 def _clear(known: TrackedObject, frame_idx: int) -> None:

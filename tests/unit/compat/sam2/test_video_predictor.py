@@ -400,7 +400,8 @@ def test_clearing_memory_around_prompts(predictor, state):
     predictor.propagate_in_video_preflight(state)
     # Frames 0 to 14 are near, but those that prompts have made conditioning stay. The correction, not being one, goes.
     assert set(known(state, 1).bank.features) == {0}
-    assert set(known(state, 2).bank.features) == set(range(8))
+    assert set(known(state, 1).results) == {0}
+    assert set(known(state, 2).bank.features) == set(known(state, 2).results) == set(range(8))
     assert len(track(predictor, state)) == 8
 
 
