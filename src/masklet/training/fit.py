@@ -10,17 +10,20 @@ Under `torchrun` every process trains on batches of its own and gradients are av
 import copy
 import json
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import torch
 import torch.distributed as dist
 
 from masklet.io.files import write_atomically
 from masklet.model import Sam2
-from masklet.training.losses import Losses, LossWeights
-from masklet.training.step import PromptConfig, PromptedBatch, image_step
+from masklet.training.losses import Losses
+
+LossFunction: TypeAlias = Callable[[Sam2, Any, torch.Generator], list[Losses]]
+"""Losses of each decoder pass over a batch, such as `masklet.training.step.image_step` gives."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +37,8 @@ class FitConfig:
     """The last steps of `steps`, during which the learning rate falls to zero."""
     weight_decay: float = 0.05
     betas: tuple[float, float] = (0.9, 0.98)
+    rates: Mapping[str, float] = field(default_factory=dict)
+    """Factors of the learning rate by the beginning of parameters' names, the longest counts; 0 freezes."""
     clip_norm: float = 1.0
     average_decay: float = 0.998
     """Of the exponential moving average of the weights."""
@@ -47,6 +52,11 @@ class FitConfig:
         left = min(1.0, (self.steps - step) / self.decay_steps) if self.decay_steps else 1.0
         return self.learning_rate * warm * left
 
+    def factor(self, name: str) -> float:
+        """What a parameter's learning rate is multiplied by."""
+        prefixes = [prefix for prefix in self.rates if name.startswith(prefix)]
+        return self.rates[max(prefixes, key=len)] if prefixes else 1.0
+
 
 class Fit:
     """A training run in a folder: `state.pt` to go on from, `log.jsonl` to look at."""
@@ -56,18 +66,16 @@ class Fit:
         model: Sam2,
         config: FitConfig,
         folder: Path,
-        prompts: PromptConfig | None = None,
-        weights: LossWeights | None = None,
+        losses: LossFunction,
     ) -> None:
         self.model = model.train()
         self.config = config
         self.folder = folder
-        self.prompts = prompts or PromptConfig()
-        self.weights = weights or LossWeights()
+        self.losses = losses
         self.average = copy.deepcopy(model).eval().requires_grad_(False)
         self.generator = torch.Generator().manual_seed(config.seed)
         self.step = 0
-        self.optimizer = torch.optim.AdamW(_groups(model, config.weight_decay), config.learning_rate, config.betas)
+        self.optimizer = torch.optim.AdamW(_groups(model, config), config.learning_rate, config.betas)
         folder.mkdir(parents=True, exist_ok=True)
         if self.state_file.exists():
             self._resume()
@@ -82,7 +90,7 @@ class Fit:
         """Whether this process is the one that writes files."""
         return not dist.is_initialized() or dist.get_rank() == 0
 
-    def run(self, batches: Iterator[PromptedBatch], on_save: Callable[[], object] | None = None) -> None:
+    def run(self, batches: Iterator[Any], on_save: Callable[[], object] | None = None) -> None:
         """Train to `config.steps`; `on_save` is called at every save.
 
         Then `model` holds the trained weights, and `average` their average, which is the better while the learning
@@ -100,12 +108,12 @@ class Fit:
                 if on_save and self.writes:
                     on_save()
 
-    def _train_step(self, batch: PromptedBatch) -> dict[str, float]:
+    def _train_step(self, batch: Any) -> dict[str, float]:
         rate = self.config.rate(self.step)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["factor"]
         self.optimizer.zero_grad(set_to_none=True)
-        losses = image_step(self.model, batch, self.prompts, self.weights, self.generator)
+        losses = self.losses(self.model, batch, self.generator)
         total = torch.stack([loss.total for loss in losses]).sum()
         if not total.isfinite():
             raise FloatingPointError(f"the loss is {total.item()} at step {self.step}; lower learning_rate ({rate:g})")
@@ -172,17 +180,24 @@ def _average_gradients(model: Sam2) -> None:
         gradient.copy_(part.view_as(gradient))
 
 
-def _groups(model: Sam2, weight_decay: float) -> list[dict[str, object]]:
-    """Matrices decay; biases, norms and free vectors do not."""
-    decayed = [p for p in model.parameters() if p.ndim > 1 and min(p.shape) > 1]
-    kept = {id(p) for p in decayed}
-    rest = [p for p in model.parameters() if id(p) not in kept]
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
+def _groups(model: Sam2, config: FitConfig) -> list[dict[str, object]]:
+    """Matrices decay; biases, norms and free vectors do not. Parts with rates of their own are apart, or frozen."""
+    groups: dict[tuple[bool, float], list[torch.nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        factor = config.factor(name)
+        parameter.requires_grad_(factor > 0)
+        if factor > 0:
+            decays = parameter.ndim > 1 and min(parameter.shape) > 1
+            groups.setdefault((decays, factor), []).append(parameter)
+    return [
+        {"params": parameters, "weight_decay": config.weight_decay * decays, "factor": factor}
+        for (decays, factor), parameters in sorted(groups.items(), reverse=True, key=lambda group: group[0])
+    ]
 
 
 def _report(losses: list[Losses]) -> dict[str, float]:
     first, last = losses[0], losses[-1]
     report = {f.name: getattr(first, f.name).item() for f in fields(Losses)}
     if len(losses) > 1:
-        report["corrected_iou"] = last.true_iou.item()
+        report["last_iou"] = last.true_iou.item()
     return report

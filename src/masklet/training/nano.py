@@ -10,6 +10,7 @@ trains on N times the batch.
 
 import argparse
 import os
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -22,7 +23,7 @@ from masklet.training.batches import image_batches
 from masklet.training.fit import Fit, FitConfig
 from masklet.training.initialise import initialise
 from masklet.training.losses import LossWeights
-from masklet.training.step import PromptConfig
+from masklet.training.step import PromptConfig, image_step
 from masklet.training.synthetic import SceneConfig, SyntheticScenes
 
 FOCAL_WEIGHT = 2.0
@@ -49,7 +50,8 @@ def main() -> None:
         seed=arguments.seed,
     )
     prompts = PromptConfig(correction_probability=CORRECTION_PROBABILITY)
-    fit = Fit(model, config, arguments.output, prompts, LossWeights(focal=FOCAL_WEIGHT))
+    losses = partial(image_step, prompts=prompts, weights=LossWeights(focal=FOCAL_WEIGHT))
+    fit = Fit(model, config, arguments.output, losses)
     seed = arguments.seed * 1000 + rank  # of the data: another one for every process and round
     scenes = SyntheticScenes(arguments.sources, SceneConfig(image_size=model.config.image_size), seed=seed)
     batches = image_batches(scenes, arguments.batch_size, arguments.objects, seed=seed)

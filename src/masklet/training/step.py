@@ -39,7 +39,7 @@ class PromptedBatch:
 
 
 def image_step(
-    model: Sam2, batch: PromptedBatch, prompts: PromptConfig, weights: LossWeights, generator: torch.Generator
+    model: Sam2, batch: PromptedBatch, generator: torch.Generator, *, prompts: PromptConfig, weights: LossWeights
 ) -> list[Losses]:
     """Losses of each decoder pass; the sum of their totals is what to minimise."""
     objects = len(batch.masks) // len(batch.pixels)

@@ -132,6 +132,15 @@ class SyntheticScenes(IterableDataset):
             if masks:
                 return ImageSample(image=self._augment(rgb, rng), masks=np.stack(masks))
 
+    def backdrop(self, rng: np.random.Generator) -> tuple[np.ndarray, list[np.ndarray]]:
+        """A random crop of a photograph, and some of its regions."""
+        rgb, regions = self._photograph(rng, self.config.region_masks_with_objects)
+        return np.ascontiguousarray(rgb), regions
+
+    def look(self, rng: np.random.Generator) -> Look:
+        """How a cut-out may be pasted."""
+        return _random_look(rng, float(rng.uniform(0.0, 1.0)) if rng.random() < 0.5 else 0.0)
+
     def _photograph(self, rng: np.random.Generator, max_regions: int) -> tuple[np.ndarray, list[np.ndarray]]:
         """A random crop of a view, and up to `max_regions` of its regions by score."""
         pictures, size = self._pictures, self.config.image_size
@@ -196,21 +205,23 @@ class SyntheticScenes(IterableDataset):
         count = min(max(count, least), self.config.max_objects)
         sharpness = float(rng.uniform(0.0, 1.0)) if rng.random() < 0.5 else 0.0
         for number in range(1, count + 1):
-            paste(canvas, self._cutout(rng), self._placement(rng), _random_look(rng, sharpness), number)
+            paste(canvas, self.cutout(rng), self.placement(rng), _random_look(rng, sharpness), number)
         objects = [canvas.layers == number for number in range(1, count + 1)]
         unions = _touching_unions(objects, rng, self.config.union_probability)
         background = canvas.layers == 0
         rest = [_largest(left) for mask in masks if (left := mask & background).sum() > 0.5 * mask.sum()]
         return canvas.rgb, [*objects, *unions, *rest]
 
-    def _cutout(self, rng: np.random.Generator) -> np.ndarray:
+    def cutout(self, rng: np.random.Generator) -> np.ndarray:
+        """A random cut-out, or a blob filled with a texture, uint8 (h, w, 4)."""
         if self._pictures.num_cutouts and rng.random() >= self.config.blob_probability:
             return self._pictures.cutout(rng)
         alpha = random_blob(rng, 160)[..., None]
         colour = (self._texture(rng, 160) * (alpha / 255.0)).astype(np.uint8)
         return np.concatenate([colour, alpha], -1)
 
-    def _placement(self, rng: np.random.Generator) -> Placement:
+    def placement(self, rng: np.random.Generator) -> Placement:
+        """Where a cut-out may go."""
         size = self.config.image_size
         low, high = np.log(self.config.min_object_side), np.log(self.config.max_object_side)
         upright = rng.random() < 0.75

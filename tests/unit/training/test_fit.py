@@ -4,6 +4,7 @@ import copy
 import itertools
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,15 @@ from masklet.config import ModelConfig
 from masklet.model import Sam2
 from masklet.training.fit import Fit, FitConfig
 from masklet.training.losses import LossWeights
-from masklet.training.step import PromptConfig, PromptedBatch
+from masklet.training.step import PromptConfig, PromptedBatch, image_step
 
 SIDE = 64
-OFTEN = PromptConfig(box_probability=0.5, correction_probability=0.5, mask_probability=0.5)
+OFTEN = partial(
+    image_step,
+    prompts=PromptConfig(box_probability=0.5, correction_probability=0.5, mask_probability=0.5),
+    weights=LossWeights(),
+)
+NEVER = partial(image_step, prompts=PromptConfig(correction_probability=0.0), weights=LossWeights())
 
 
 @pytest.fixture
@@ -87,7 +93,7 @@ def test_a_run_learns(make_model, tmp_path):
     model = make_model()
     before = copy.deepcopy(model.state_dict())
     quick = config(steps=40, log_every=10, warmup_steps=1, learning_rate=3e-3)
-    Fit(model, quick, tmp_path, PromptConfig(correction_probability=0.0)).run(itertools.repeat(batch_number(0)))
+    Fit(model, quick, tmp_path, NEVER).run(itertools.repeat(batch_number(0)))
     log = log_of(tmp_path)
     assert log[-1]["total"] < 0.8 * log[0]["total"]
     changed = {name for name, tensor in model.state_dict().items() if not torch.equal(tensor, before[name])}
@@ -198,7 +204,7 @@ def test_the_average_is_for_use_and_the_model_for_training(make_model, tmp_path)
 
 
 def test_matrices_decay_and_vectors_do_not(make_model, tmp_path):
-    fit = Fit(make_model(), config(), tmp_path)
+    fit = Fit(make_model(), config(), tmp_path, OFTEN)
     decayed, rest = fit.optimizer.param_groups
     assert decayed["weight_decay"] == 0.05
     assert rest["weight_decay"] == 0
@@ -215,9 +221,27 @@ def test_matrices_decay_and_vectors_do_not(make_model, tmp_path):
     assert {"no_memory", "prompt_encoder.no_mask", "trunk.patch_embedding.projection.bias"} <= of_rest
 
 
+def test_parts_have_rates_of_their_own_and_some_are_frozen(make_model, tmp_path):
+    rates = {"trunk": 0.0, "mask_decoder": 0.1, "mask_decoder.iou_head": 0.5}
+    model = make_model()
+    before = copy.deepcopy(model.state_dict())
+    fit = Fit(model, config(steps=1, warmup_steps=1, learning_rate=1e-2, rates=rates), tmp_path, OFTEN)
+    fit.run(batches())
+    names = {id(parameter): name for name, parameter in fit.model.named_parameters()}
+    found = {names[id(p)]: group["lr"] for group in fit.optimizer.param_groups for p in group["params"]}
+    assert found["mask_decoder.iou_token"] == pytest.approx(1e-3)
+    assert found["mask_decoder.iou_head.layers.0.weight"] == pytest.approx(5e-3)
+    assert found["no_memory"] == pytest.approx(1e-2)
+    trunk = [name for name in before if name.startswith("trunk")]
+    assert trunk
+    assert not any(name in found for name in trunk)
+    assert all(torch.equal(before[name], fit.model.state_dict()[name]) for name in trunk)
+
+
 def test_gradients_are_clipped(make_model, tmp_path):
     """As a whole, to the given norm."""
-    fit = Fit(make_model(), config(steps=1, clip_norm=1e-3), tmp_path, OFTEN, LossWeights(focal=1000.0))
+    heavy = partial(image_step, prompts=PromptConfig(), weights=LossWeights(focal=1000.0))
+    fit = Fit(make_model(), config(steps=1, clip_norm=1e-3), tmp_path, heavy)
     fit.run(batches())
     gradients = [parameter.grad for parameter in fit.model.parameters() if parameter.grad is not None]
     norm = torch.stack([gradient.norm() for gradient in gradients]).norm().item()

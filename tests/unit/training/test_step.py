@@ -56,7 +56,7 @@ def batch() -> PromptedBatch:
 
 
 def run(model: Sam2, batch: PromptedBatch, prompts: PromptConfig, seed: int = 0) -> list[Losses]:
-    return image_step(model, batch, prompts, LossWeights(), torch.Generator().manual_seed(seed))
+    return image_step(model, batch, torch.Generator().manual_seed(seed), prompts=prompts, weights=LossWeights())
 
 
 def low_res(masks: Tensor) -> Tensor:
@@ -172,7 +172,7 @@ def test_how_often_each_prompt_comes(batch):
     idle, generator = Idle(), torch.Generator().manual_seed(0)
     steps, second = 300, 0
     for _ in range(steps):
-        second += len(image_step(idle, batch, config, LossWeights(), generator)) - 1  # type: ignore[arg-type]
+        second += len(image_step(idle, batch, generator, prompts=config, weights=LossWeights())) - 1  # type: ignore[arg-type]
     boxes = sum(len(points.labels[0]) == 2 and points.labels[0, 0] == 2 for points, _ in idle.prompts)
     masks = sum(mask is not None for _, mask in idle.prompts)
     assert boxes / steps == pytest.approx(0.3, abs=0.08)
