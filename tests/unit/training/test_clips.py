@@ -51,15 +51,17 @@ def test_without_speeds_nothing_moves(pictures):
 
 
 def test_masks_follow_the_pixels(pictures):
-    """The pictures have a colour for each region, so the colour under an eroded mask hardly changes through a clip."""
+    """A region of the pictures has one colour or two, and what its mask covers later has the same ones."""
     followed = 0
     for clip in take(pictures, 30, ClipConfig(num_frames=4, max_objects=0, scene=SMALL.scene)):
         for masks in clip.masks.transpose(1, 0, 2, 3):
-            if masks[0].sum() <= 40:
-                continue
-            colours = [np.median(f[m], axis=0) for f, m in zip(clip.frames, masks, strict=True) if m.sum() > 40]
-            followed += len(colours) - 1
-            assert np.abs(np.array(colours) - colours[0]).max() < 60
+            colours, counts = np.unique(clip.frames[0][masks[0]], axis=0, return_counts=True)
+            common = colours[np.argsort(-counts)[:2]].astype(int)
+            for frame, mask in zip(clip.frames[1:], masks[1:], strict=True):
+                if mask.sum() > 40:
+                    apart = np.abs(frame[mask].astype(int)[:, None] - common).max(-1).min(-1)
+                    assert (apart < 12).mean() > 0.8
+                    followed += 1
     assert followed > 30
 
 
