@@ -391,16 +391,16 @@ def test_frames_before_the_first_prompt(predictor, state):
 def test_clearing_memory_around_prompts(predictor, state):
     """An option with which the original fails."""
     predictor.clear_non_cond_mem_around_input = True
-    predictor.memory_temporal_stride_for_eval = 1
+    predictor.add_all_frames_to_correct_as_cond = True
     predictor.add_new_points_or_box(state, 0, 1, **CLICK)
     predictor.add_new_points_or_box(state, 0, 2, **CLICK)
     track(predictor, state)
     assert set(known(state, 1).bank.features) == set(range(8))
     predictor.add_new_points_or_box(state, 7, 1, **CLICK)
     predictor.propagate_in_video_preflight(state)
-    # Frames 0 to 14 are near, but those that prompts have made conditioning stay. The correction, not being one, goes.
-    assert set(known(state, 1).bank.features) == {0}
-    assert set(known(state, 1).results) == {0}
+    # Frames 0 to 14 are near, but those that prompts have made conditioning stay.
+    assert set(known(state, 1).bank.features) == {0, 7}
+    assert set(known(state, 1).results) == {0, 7}
     assert set(known(state, 2).bank.features) == set(known(state, 2).results) == set(range(8))
     assert len(track(predictor, state)) == 8
 
