@@ -41,6 +41,9 @@ RATES = {
 MASK_PROBABILITY = 0.65
 """Of prompting with the true mask: what follows a wrong first mask teaches little."""
 
+CLIP_NORM = 4.0
+"""One for each frame that is followed: the losses of a clip are summed."""
+
 FUSER_SCALE = 0.1
 """Of the memory encoder's residual blocks at the start; 1e-6, as in the original, took long to wake."""
 
@@ -57,6 +60,7 @@ def main() -> None:
         decay_steps=arguments.decay_steps,
         learning_rate=arguments.learning_rate,
         weight_decay=0.01,
+        clip_norm=CLIP_NORM,
         seed=arguments.seed,
         rates=RATES,
     )
