@@ -95,18 +95,20 @@ class _Worker:
     def __init__(self, front: Any, state: "_Ahead | _Queue", name: str):
         self._state = state
         self._thread = threading.Thread(target=state.work, name=name, daemon=True)
-        self._started = False
+        self._beginning = threading.Lock()
         # The finalizer must not hold the front: it holds the state and the thread alone.
         self._finalizer = weakref.finalize(front, state.stop)
 
     def start(self) -> None:
-        if not self._started and not self._state.stopped:
-            self._started = True
-            self._thread.start()
+        with self._beginning:
+            if self._thread.ident is None and not self._state.stopped:
+                self._thread.start()
 
     def end(self) -> None:
         self._finalizer()
-        if not self._started:
+        with self._beginning:  # once stopped, it does not begin any more
+            has_begun = self._thread.ident is not None
+        if not has_begun:
             self._state.let_go()
         elif threading.current_thread() is not self._thread:
             self._thread.join(PATIENCE)
@@ -189,7 +191,7 @@ class _Ahead(_State):
         except BaseException as error:  # raised where the frame is asked for
             found = error
         with self.changed:
-            if index == self._wanted or index in self._plan:
+            if not self.stopped and (index == self._wanted or index in self._plan):
                 self.ready[index] = found
                 self.changed.notify_all()
         return True
@@ -227,6 +229,7 @@ class _Queue(_State):
         except BaseException as error:  # raised where the frame is asked for
             found = error
         with self.changed:
-            self.ready.append(found)
-            self.changed.notify_all()
+            if not self.stopped:
+                self.ready.append(found)
+                self.changed.notify_all()
         return True

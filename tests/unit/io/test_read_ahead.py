@@ -1,11 +1,13 @@
 import gc
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
+from masklet.io import read_ahead
 from masklet.io.read_ahead import ReadAhead, StreamAhead
 
 PATIENCE = 20.0
@@ -306,3 +308,49 @@ def test_a_bound_is_positive() -> None:
         ReadAhead(Numbered(), 0)
     with pytest.raises(ValueError, match="bound must be positive, not -1"):
         StreamAhead(iter([]), -1)
+
+
+def test_closing_while_the_thread_begins() -> None:
+    source = Numbered()
+    ahead = ReadAhead(source, 2)
+    begins, begin = threading.Event(), ahead._worker._thread.start
+
+    def begin_slowly() -> None:
+        begins.set()
+        time.sleep(0.1)
+        begin()
+
+    ahead._worker._thread.start = begin_slowly  # type: ignore[method-assign]
+    outcome: list[object] = []
+
+    def read() -> None:
+        try:
+            outcome.append(ahead[0])
+        except ValueError as error:
+            outcome.append(error)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    assert begins.wait(PATIENCE)
+    ahead.close()
+    reader.join(PATIENCE)
+    assert len(outcome) == 1
+    assert source.closed == 1
+
+
+def test_what_comes_after_closing_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read_ahead, "PATIENCE", 0.01)
+    gates = [threading.Semaphore(1), threading.Semaphore(1)]
+    ahead = ReadAhead(Numbered(gate=gates[0]), 2)
+    stream = StreamAhead(map(Numbered(gate=gates[1]).__getitem__, range(9)), 2)
+    _ = ahead[0]
+    next(stream)
+    for front, gate in zip((ahead, stream), gates, strict=True):
+        front.close()  # while the thread waits at the gate for the next frame
+        gate.release()
+    wait_until_none("masklet-read-ahead")
+    wait_until_none("masklet-stream-ahead")
+    with pytest.raises(ValueError, match="was closed"):
+        _ = ahead[1]
+    with pytest.raises(StopIteration):
+        next(stream)
