@@ -6,7 +6,7 @@ import weakref
 from pathlib import Path
 from uuid import uuid4
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save_file
 from torch import Tensor
 
 
@@ -20,7 +20,8 @@ class TensorFile:
 
     def load(self) -> Tensor:
         """The tensor, on the CPU."""
-        return load_file(self._path)["tensor"]
+        # Not mapped into memory: Windows removes no file that is.
+        return load(self._path.read_bytes())["tensor"]
 
 
 class KeepOnDisk:

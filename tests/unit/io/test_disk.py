@@ -47,3 +47,12 @@ def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(FileExistsError):
         KeepOnDisk(tmp_path / "file")
+
+
+def test_what_was_loaded_does_not_hang_on_its_file(tmp_path):
+    keep = KeepOnDisk(tmp_path)
+    kept = keep(torch.ones(64, 64))
+    loaded = kept.load()
+    with kept._path.open("r+b") as file:  # as mapped memory would show
+        file.write(bytes(kept._path.stat().st_size))
+    assert torch.equal(loaded, torch.ones(64, 64))
