@@ -106,7 +106,7 @@ class MaskletWriter:
             if not json.dumps({"format": FORMAT}, separators=(",", ":"))[:-1].encode().startswith(content[:30]):
                 raise ValueError(f"{self.path} holds something else than masklets: it is not written over by append")
             return False
-        header = _parse_header(content[:whole].splitlines()[0], self.path)
+        header = _parse_header(content.partition(b"\n")[0], self.path)
         if header != self.header:
             raise ValueError(f"{self.path} is of another video: {header}, not {self.header}. Write to another file")
         if whole < len(content):
