@@ -1,28 +1,17 @@
-"""Video files through PyAV: any frame in any order, exactly as decoding from the start would give it.
+"""Video files: any frame in any order, exactly as decoding from the start would give it."""
 
-Before decoding, each packet's time is replaced by its number in the file, which the decoder hands on to the frame made
-of it. So a frame is known by its packet, whatever the container says of times, and seeking need not be trusted: where
-it arrives is compared with the packets seen at opening, and where they disagree, the file is read from its start.
-"""
-
-import io
-import os
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import chain, islice
 from pathlib import Path
-from typing import NamedTuple
 
-import av
 import numpy as np
-from av.container import InputContainer
-from av.error import FFmpegError
 from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 from jaxtyping import UInt8
 
-from masklet.io.decode import composite_over_white
+from masklet.io.containers import name_of
+from masklet.io.frame_index import FrameIndex, Start
+from masklet.io.packets import PacketReader
+from masklet.io.upright import upright_pixels
 
 MAX_CACHED_FRAMES = 32
 MAX_CACHED_BYTES = 2**28
@@ -31,161 +20,54 @@ MAX_CACHED_BYTES = 2**28
 MAX_REORDER = 16
 """Frames by which H.264 and H.265 may come out of order: only later than this, a frame that did not come is missing."""
 
-MAX_THREADS = 4
-
-
-class _Packet(NamedTuple):
-    pts: int | None
-    dts: int | None
-    pos: int | None
-    size: int
-    is_key: bool
-    is_shown: bool
-
-
-class _PacketReader:
-    """A video stream by the numbers of its packets. `trouble`: the latest complaint of the demuxer or the decoder."""
-
-    def __init__(self, source: Path | bytes, name: str):
-        self.name = name
-        self.trouble = ""
-        self._source = source
-        self._container: InputContainer | None = None
-        self.stream = self._open()
-        codec = self.stream.codec_context.name
-        self.packets: list[_Packet] = []
-        self.ends_early = False
-        for packet in self._demux():
-            self.packets.append(_describe(packet, codec))
-            self.ends_early = packet.is_corrupt  # only the last one tells of the end
-        self.ends_early |= bool(self.trouble)
-        self._numbers = {_identity(packet): number for number, packet in enumerate(self.packets)}
-
-    def decode(self, start: int) -> Iterator[tuple[int | None, VideoFrame | None]]:
-        """The frames from packet `start` on as the decoder gives them, each with the number of its packet.
-
-        In place of the frame of a packet that cannot be decoded: the packet's number and None.
-        """
-        for number, packet in self._read(start):
-            if packet is not None:
-                packet.pts, packet.dts = number, None
-            try:
-                for frame in self.stream.codec_context.decode(packet):
-                    yield frame.pts, frame
-            except FFmpegError as error:
-                self.trouble = _plain(error)
-                if packet is not None:
-                    yield number, None
-
-    def close(self) -> None:
-        if self._container is not None:
-            self._container.close()
-            self._container = None
-
-    def _open(self) -> VideoStream:
-        self.close()
-        # A whole path, since FFmpeg takes "a:b.mp4" for an address.
-        source = io.BytesIO(self._source) if isinstance(self._source, bytes) else str(self._source.absolute())
-        try:
-            self._container = container = av.open(source, "r")
-        except FFmpegError as error:
-            raise ValueError(f"{self.name} is not a video that can be read: {_plain(error)}") from error
-        # FFmpeg draws text files as video, and cover pictures of music are streams too.
-        if container.format.name == "tty" or not container.streams:
-            raise ValueError(f"{self.name} is not a video that can be read")
-        streams = [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]
-        if not streams:
-            kinds = ", ".join(sorted({stream.type for stream in container.streams}))
-            raise ValueError(f"{self.name} has no video stream, only {kinds}: give a file with moving pictures")
-        stream = streams[0]
-        if getattr(stream, "codec_context", None) is None:
-            raise ValueError(f"{self.name} has a video stream that no decoder here can read: convert it to H.264 first")
-        stream.thread_type = "AUTO"
-        stream.codec_context.thread_count = min(MAX_THREADS, os.cpu_count() or 1)
-        return stream
-
-    def _demux(self) -> Iterator[av.Packet]:
-        """The packets from where the container stands, as long as it can read them."""
-        assert self._container is not None
-        try:
-            for packet in self._container.demux(self.stream):
-                if packet.size:
-                    yield packet
-        except FFmpegError as error:
-            self.trouble = f"the file ends early: {_plain(error)}"
-
-    def _read(self, start: int) -> Iterator[tuple[int, av.Packet | None]]:
-        """The packets from number `start` on, and a None that makes the decoder give what it still has."""
-        packets = self._seek(start)
-        if packets is None:
-            self.stream = self._open()
-            packets = islice(self._demux(), start, None)
-        yield from zip(range(start, len(self.packets)), packets, strict=False)
-        yield len(self.packets), None
-
-    def _seek(self, start: int) -> Iterator[av.Packet] | None:
-        """The packets from number `start` on, if the container finds them; raw streams and some others do not."""
-        known = self.packets[start]
-        for time in {known.pts, known.dts} - {None} if start else ():
-            assert self._container is not None
-            assert time is not None
-            try:
-                self._container.seek(time, stream=self.stream)
-            except FFmpegError:
-                continue
-            packets = self._demux()
-            packet = next(packets, None)
-            number = -1 if packet is None or packet.pos is None else self._numbers.get(_identity(packet), -1)
-            while packet is not None and 0 <= number <= start and _identity(packet) == _identity(self.packets[number]):
-                if number == start:
-                    return chain((packet,), packets)
-                packet, number = next(packets, None), number + 1
-        return None
-
 
 class VideoFile:
     """A video file, or the bytes of one, as a `FrameSource`. Frames are numbered in the order in which they are shown.
 
     Frames are turned as the file's display matrix says; opacity is composited over white. Not for several threads at
-    once. FileNotFoundError, IsADirectoryError, or ValueError if there is no video in it.
+    once. Opening a file that does not say in which order its frames are shown decodes all of it: raw streams, and
+    H.264 in AVI. FileNotFoundError, IsADirectoryError, or ValueError if there is no video in it.
 
-    A frame that the decoder cannot make, or reports as damaged, is a ValueError each time it is asked for; others can
-    still be read, though those after it may show traces that the decoder does not report.
+    A frame that the decoder cannot make, or reports as damaged, or that is of another size than the first, is a
+    ValueError each time it is asked for; others can still be read, though those after a damaged one may show traces
+    that the decoder does not report.
     """
 
     def __init__(self, path: str | Path | bytes):
         self.path = None if isinstance(path, bytes) else Path(path)
-        self._name = "the video given as bytes" if self.path is None else str(self.path)
-        self._broken: dict[int, str] = {}
-        self._other_size: dict[int, str] = {}
+        self._name = name_of(path)
+        self._reader = PacketReader(path if isinstance(path, bytes) else Path(path))
+        try:
+            self._index = index = FrameIndex(self._reader, self._name)
+        except BaseException:
+            self._reader.close()
+            raise
+        num_whole = len(index.packets)
+        self._faults = dict.fromkeys(range(num_whole, num_whole + index.num_lost), "the file ends early")
+        height, width = index.frame_size
+        self._window = max(1, min(MAX_CACHED_FRAMES, MAX_CACHED_BYTES // (3 * height * width)))
         self._cache: dict[int, np.ndarray] = {}
-        self._counted = False
-        self._closed = False
-        self._came: set[int] = set()
-        _check_there(path if isinstance(path, bytes) else Path(path), self._name)
-        self._reader = _PacketReader(path if isinstance(path, bytes) else Path(path), self._name)
-        self._build_index()
         self._asked = -1
-        self._restart(0, 0)
-        self._window = max(1, min(MAX_CACHED_FRAMES, MAX_CACHED_BYTES // (3 * self._size[0] * self._size[1])))
+        self._closed = False
+        self._restart(Start(0, 0))
 
     @property
     def frame_size(self) -> tuple[int, int]:
         """(height, width) in pixels of every frame, as it is shown."""
-        return self._size
+        return self._index.frame_size
 
     @property
     def times(self) -> tuple[float, ...]:
         """When each frame is shown, in seconds from the first."""
-        return self._times
+        return self._index.times
 
     @property
     def rate(self) -> Fraction:
         """Frames per second, on average."""
-        return self._rate
+        return self._index.rate
 
     def __len__(self) -> int:
-        return len(self._times)
+        return len(self._index.times)
 
     def __getitem__(self, index: int) -> UInt8[np.ndarray, "H W 3"]:
         """One frame, as an array of its own; negative indices count from the end."""
@@ -193,12 +75,14 @@ class VideoFile:
             raise IndexError(f"there is no frame {index}: {self._name} has frames 0 to {len(self) - 1}")
         if self._closed:
             raise ValueError(f"{self._name} was closed: open it again to read frame {index}")
-        index = index % len(self)
-        self._raise_if_faulty(index)
-        if index not in self._cache:
+        index = int(index) % len(self)
+        if index not in self._cache and index not in self._faults:
             self._find(index)
         self._asked = index
-        self._raise_if_faulty(index)
+        if index in self._faults:
+            first = min(self._faults)
+            usable = f"frames 0 to {first - 1} can be used" if first else "there is no frame before it to use"
+            raise ValueError(f"{self._name} breaks at frame {index} of {len(self)} ({self._faults[index]}): {usable}")
         return self._cache[index].copy()
 
     def close(self) -> None:
@@ -208,103 +92,38 @@ class VideoFile:
         self._cache.clear()
         self._reader.close()
 
-    def _build_index(self) -> None:
-        reader, stream = self._reader, self._reader.stream
-        packets = reader.packets
-        first_key = next((number for number, packet in enumerate(packets) if packet.is_key), 0)
-        pts = {n: packet.pts for n, packet in enumerate(packets) if n >= first_key and packet.is_shown}
-        times = {number: time for number, time in pts.items() if time is not None}
-        lost = max(0, stream.frames - len(packets)) if reader.ends_early else 0
-        self._rate = stream.average_rate or stream.guessed_rate or Fraction(25)
-        if len(set(times.values())) == len(pts):
-            order = self._order_by_times(times, first_key)
-            shown = [times[number] for number in order]
-            keys = [(n, bisect_left(shown, p.pts)) for n, p in enumerate(packets) if p.is_key and p.pts is not None]
-        else:
-            order = self._order_by_decoding()
-            places = {number: rank for rank, number in enumerate(order)}
-            keys = [(n, places[n]) for n, p in enumerate(packets) if p.is_key and n in places and not self._counted]
-        self._order = order
-        self._ranks = {number: rank for rank, number in enumerate(order)}
-        self._keys = keys
-        self._times = self._find_times(lost)
-        self._broken.update((rank, "the file ends early") for rank in range(len(order), len(order) + lost))
-
-    def _order_by_times(self, times: dict[int, int], first_key: int) -> list[int]:
-        """Packets by their times. A recording may begin with frames that need earlier ones, which no decoder gives."""
-        begin = next(number for number in self._numbers_decoded() if number in times)
-        earliest = min(times[begin], times.get(first_key, times[begin]))
-        return sorted((number for number, time in times.items() if time >= earliest), key=times.__getitem__)
-
-    def _order_by_decoding(self) -> list[int]:
-        """Packets in the order in which their frames come out, for files without (distinct) times."""
-        order = list(self._numbers_decoded())
-        # A decoder may not say which packet a frame is from. Then frames can only be counted from the start.
-        self._counted = None in order or len(set(order)) < len(order)
-        return [rank if self._counted or number is None else number for rank, number in enumerate(order)]
-
-    def _numbers_decoded(self) -> Iterator[int | None]:
-        """The packets of all frames from the first that can be decoded on, which says the size."""
-        size = None
-        for number, frame in self._reader.decode(0):
-            if frame is not None and size is None:
-                height, width = upright_pixels(frame).shape[:2]
-                self._size = size = (height, width)
-            if size is not None:
-                yield number
-        if size is None:
-            reason = self._reader.trouble or "it has no pictures"
-            raise ValueError(f"{self._name} has no frame that can be decoded ({reason})")
-        return
-
-    def _find_times(self, lost: int) -> tuple[float, ...]:
-        time_base = self._reader.stream.time_base
-        packets = [] if self._counted else [self._reader.packets[number] for number in self._order]
-        known = {packet.pts for packet in packets} - {None}
-        if len(known) < len(self._order):
-            # Frames are shown in the rhythm in which they are decoded, only later.
-            known = {packet.dts for packet in packets} - {None}
-        ticks = sorted(tick for tick in known if tick is not None)
-        if len(ticks) < len(self._order) or time_base is None:
-            return tuple(float(rank / self._rate) for rank in range(len(self._order) + lost))
-        times = [float((tick - ticks[0]) * time_base) for tick in ticks]
-        return tuple(times + [times[-1] + float(more / self._rate) for more in range(1, lost + 1)])
-
     def _find(self, index: int) -> None:
-        """Put a frame into the cache, or what is wrong with it among what is broken."""
-        usable = self._keys[: bisect_right(self._keys, self._order[index], key=lambda key: key[0])]
-        # Of an open group, the frames shown before its keyframe need the group before.
-        starts = [*[key for key in reversed(usable) if key[1] <= index][:2], (0, 0)]
-        if self._run_floor <= index and starts[0][1] - 1 <= self._reached < index:
+        """Put a frame into the cache, or what is wrong with it among the faults."""
+        starts = self._index.starts(index)
+        if self._run_start.frame <= index and starts[0].frame - 1 <= self._reached < index:
             if self._advance(index):
                 return
             # What did not come from further back will not come from nearer.
-            starts = [key for key in starts if key[0] < self._run_start]
-        for start, floor in starts:
-            self._restart(start, floor)
+            starts = [start for start in starts if start.packet < self._run_start.packet]
+        for start in starts:
+            self._restart(start)
             if self._advance(index):
                 return
         # The last run was one from the file's start: what it passed by is not to be had.
         reason = self._reader.trouble or "the decoder gives no frame"
         for rank in range(index, max(index + 1, self._reached - MAX_REORDER)):
-            if rank not in self._came and rank not in self._broken:
-                self._broken[rank] = reason
+            if rank not in self._came:
+                self._faults.setdefault(rank, reason)
 
-    def _restart(self, start: int, floor: int) -> None:
-        self._run_start, self._run_floor, self._reached = start, floor, -1
-        self._came.clear()
+    def _restart(self, start: Start) -> None:
+        self._run: Iterator[VideoFrame] = self._reader.decode(start.packet)
+        self._run_start = start
+        self._reached = -1
+        self._came: set[int] = set()
         self._reader.trouble = ""
-        self._run = self._reader.decode(start)
-        if self._counted:
-            self._run = ((count, frame) for count, (_, frame) in enumerate(self._run))
 
     def _advance(self, index: int) -> bool:
-        """Decode on until the frame is there; False if it does not come."""
+        """Decode on until it is known what becomes of a frame; False if it does not come."""
         keep_from = index - self._window + 1 if index < self._asked else index
-        for number, frame in self._run:
-            rank = None if number is None else self._ranks.get(number)
+        for frame in self._run:
+            rank = -1 if frame.pts is None else self._index.ranks.get(frame.pts, -1)
             # From a keyframe on, frames before it may come too, but made without what they need.
-            if frame is None or rank is None or rank < self._run_floor:
+            if rank < self._run_start.frame:
                 continue
             self._reached = max(self._reached, rank)
             if frame.is_corrupt:
@@ -320,74 +139,11 @@ class VideoFile:
         return False
 
     def _keep(self, rank: int, pixels: np.ndarray) -> None:
-        height, width = pixels.shape[:2]
-        if (height, width) != self._size:
-            self._other_size[rank] = (
-                f"frame {rank} of {self._name} is {width} x {height} pixels, but those before are "
-                f"{self._size[1]} x {self._size[0]}: convert the video to one size first"
-            )
+        size = pixels.shape[:2]
+        if size != self.frame_size:
+            right = f"{self.frame_size[1]} x {self.frame_size[0]}"
+            self._faults[rank] = f"it is {size[1]} x {size[0]} pixels, but those before are {right}"
             return
         if len(self._cache) >= self._window:
             del self._cache[next(iter(self._cache))]
         self._cache[rank] = pixels
-
-    def _raise_if_faulty(self, index: int) -> None:
-        if index in self._other_size:
-            raise ValueError(self._other_size[index])
-        if index in self._broken:
-            first = min(self._broken)
-            usable = f"frames 0 to {first - 1} can be used" if first else "there is no frame before it to use"
-            raise ValueError(f"{self._name} breaks at frame {index} of {len(self)} ({self._broken[index]}): {usable}")
-
-
-def upright_pixels(frame: VideoFrame) -> UInt8[np.ndarray, "H W 3"]:
-    """A decoded frame as 8-bit RGB, turned and mirrored as its display matrix says."""
-    if any(component.is_alpha for component in frame.format.components):
-        pixels = composite_over_white(frame.to_ndarray(format="rgba"))
-    else:
-        pixels = frame.to_ndarray(format="rgb24")
-    matrix = frame.side_data.get("DISPLAYMATRIX")
-    if matrix is not None:
-        # A point (x, y) of the frame is shown at (a x + c y, b x + d y).
-        a, b, _, c, d = (int(value) for value in np.frombuffer(bytes(matrix), np.int32)[:5])
-        if abs(b) > abs(a):
-            pixels, a, d = pixels.transpose(1, 0, 2), c, b
-        pixels = pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
-    return np.ascontiguousarray(pixels)
-
-
-def _describe(packet: av.Packet, codec: str) -> _Packet:
-    is_shown = not packet.is_discard and not _is_hidden(memoryview(packet), codec)
-    return _Packet(packet.pts, packet.dts, packet.pos, packet.size, packet.is_keyframe, is_shown)
-
-
-def _identity(packet: av.Packet | _Packet) -> tuple[int | None, int | None, int]:
-    return packet.pos, packet.pts, packet.size
-
-
-def _is_hidden(data: memoryview, codec: str) -> bool:
-    """Whether a packet is for other frames to refer to and shows none: VP8 and VP9 have such."""
-    if codec == "vp8":
-        return not data[0] & 0x10
-    # A superframe of VP9, which ends with a mark of its own, shows one of its frames.
-    if codec == "vp9" and data[-1] & 0xE0 != 0xC0:
-        header = data[0] << 1 if data[0] & 0x30 == 0x30 else data[0]  # Profile 3 has one bit more in front.
-        shows_earlier, shows_itself = header & 0x08, header & 0x02
-        return not (shows_earlier or shows_itself)
-    return False
-
-
-def _check_there(source: Path | bytes, name: str) -> None:
-    if isinstance(source, Path):
-        if source.is_dir():
-            raise IsADirectoryError(f"{name} is a folder, not a video file")
-        if not source.exists():
-            raise FileNotFoundError(f"there is no file {name}")
-        with source.open("rb") as file:
-            source = file.read(1)
-    if not source:
-        raise ValueError(f"{name} is empty: give a video file")
-
-
-def _plain(error: FFmpegError) -> str:
-    return error.strerror or str(error)

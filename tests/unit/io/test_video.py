@@ -1,8 +1,5 @@
-import threading
 from collections import deque
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -181,22 +178,6 @@ def test_a_damaged_picture_stops_no_other(folder: Path) -> None:
     frames.close()
 
 
-@pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    monkeypatch.setenv("no_proxy", "*")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path)))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
 @pytest.mark.parametrize("read_ahead", [0, 4])
 def test_an_address(clip: Path, site: str, read_ahead: int) -> None:
     stream: Any = open_video(f"{site}/{clip.name}", read_ahead=read_ahead)
@@ -207,19 +188,3 @@ def test_an_address(clip: Path, site: str, read_ahead: int) -> None:
     with pytest.raises(StopIteration):
         next(stream)
     stream.close()
-
-
-def test_addresses_that_do_not_open(site: str, tmp_path: Path) -> None:
-    (tmp_path / "notes.mp4").write_bytes(bytes(range(256)) * 20)
-    with pytest.raises(ConnectionError, match=r"nowhere\.mp4 cannot be opened .*see that it is reachable"):
-        open_video(f"{site}/nowhere.mp4")
-    with pytest.raises(ValueError, match=r"notes\.mp4 answers, but not with a video"):
-        open_video(f"{site}/notes.mp4")
-    with pytest.raises(ConnectionError, match=r"rtsp://127\.0\.0\.1:1/x cannot be opened"):
-        open_video("rtsp://user:secret@127.0.0.1:1/x")
-
-
-@pytest.mark.parametrize(("camera", "name"), [(97, "camera 97"), ("/dev/video97", "/dev/video97")])
-def test_cameras_that_are_not_there(camera: int | str, name: str) -> None:
-    with pytest.raises(ConnectionError, match=f"{name} cannot be opened .*plugged in"):
-        open_video(camera)
