@@ -7,7 +7,9 @@ import av
 import numpy as np
 import pytest
 
-from masklet.io.video_writer import DECODERS, ENCODERS, VideoWriter
+from masklet.io.video_encoders import ENCODERS
+from masklet.io.video_sound import DECODERS
+from masklet.io.video_writer import VideoWriter
 
 SIZE = (98, 130)
 NTSC = Fraction(30000, 1001)
@@ -23,32 +25,6 @@ def write_video(path: Path, frames: list[np.ndarray], **options) -> VideoWriter:
         for frame in frames:
             writer.write(frame)
     return writer
-
-
-def write_source(path: Path, encoder: str = "libx264", *, sound: str | None = "aac", start: float = 0) -> Path:
-    """A second of video with a tone, made without the code under test. start: when the first frame is shown."""
-    with av.open(str(path), "w") as container:
-        video = container.add_stream(encoder, rate=NTSC)
-        video.width, video.height, video.pix_fmt = SIZE[1], SIZE[0], "yuv420p"
-        if encoder == "libx265":
-            video.options = {"x265-params": "log-level=error"}
-        packets = []
-        for index, rgb in enumerate(make_frames(30)):
-            frame = av.VideoFrame.from_ndarray(rgb, format="rgb24")
-            frame.pts, frame.time_base = index + round(start * NTSC), 1 / NTSC
-            packets += video.encode(frame)
-        packets += video.encode(None)
-        if sound is not None:
-            audio = container.add_stream(sound, rate=48000, layout="stereo")
-            tone = (8000 * np.sin(np.arange(48000) * 2 * np.pi * 440 / 48000)).astype(np.int16).repeat(2)
-            for first in range(0, 48000, 960):
-                samples = np.ascontiguousarray(tone[None, 2 * first : 2 * first + 1920])
-                part = av.AudioFrame.from_ndarray(samples, format="s16", layout="stereo")
-                part.sample_rate, part.pts, part.time_base = 48000, first, Fraction(1, 48000)
-                packets += audio.encode(part)
-            packets += audio.encode(None)
-        container.mux(sorted(packets, key=lambda packet: packet.dts * packet.time_base))
-    return path
 
 
 def read_frames(path: Path) -> list[np.ndarray]:
@@ -116,7 +92,7 @@ def test_times_of_avi_are_even(tmp_path: Path):
 
 
 @pytest.mark.parametrize("codec", list(ENCODERS))
-def test_codec_rate_and_sound_of_the_source_are_kept(tmp_path: Path, codec: str):
+def test_codec_rate_and_sound_of_the_source_are_kept(tmp_path: Path, codec: str, write_source):
     needs(ENCODERS[codec])
     source = write_source(tmp_path / "source.mp4", ENCODERS[codec])
     path = tmp_path / "out.mp4"
@@ -130,13 +106,7 @@ def test_codec_rate_and_sound_of_the_source_are_kept(tmp_path: Path, codec: str)
         assert container.streams.video[0].average_rate == NTSC
 
 
-def test_source_given_as_bytes(tmp_path: Path):
-    source = write_source(tmp_path / "source.mp4")
-    assert write_video(tmp_path / "out.mp4", make_frames(30), like=source.read_bytes()).audio == "copied"
-    assert read_sound(tmp_path / "out.mp4") == read_sound(source)
-
-
-def test_source_may_be_replaced(tmp_path: Path):
+def test_source_may_be_replaced(tmp_path: Path, write_source):
     path = write_source(tmp_path / "source.mp4")
     sound = read_sound(path)
     write_video(path, make_frames(30), like=path)
@@ -144,63 +114,8 @@ def test_source_may_be_replaced(tmp_path: Path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_sound_that_the_container_has_not_is_converted(tmp_path: Path):
-    needs("libopus")
-    source = write_source(tmp_path / "source.mp4")
-    writer = write_video(tmp_path / "out.webm", make_frames(30), like=source)
-    assert writer.audio == "converted"
-    with av.open(str(tmp_path / "out.webm")) as container:
-        assert container.streams.audio[0].codec_context.name in ("opus", "libopus")
-        sound = np.concatenate([part.to_ndarray() for part in container.decode(audio=0)], axis=1)[0]
-    assert sound.shape[0] / 48000 == pytest.approx(1, abs=0.05)
-    assert np.abs(np.fft.rfft(sound)).argmax() * 48000 / len(sound) == pytest.approx(440, abs=3)
-
-
-def test_source_without_sound(tmp_path: Path):
-    source = write_source(tmp_path / "source.mp4", sound=None)
-    assert write_video(tmp_path / "out.mp4", make_frames(30), like=source).audio is None
-    assert len(read_frames(tmp_path / "out.mp4")) == 30
-
-
-def test_sound_is_cut_to_the_frames(tmp_path: Path):
-    source = write_source(tmp_path / "source.mp4")
-    times = [index / float(NTSC) for index in range(15, 24)]
-    write_video(tmp_path / "out.mp4", make_frames(9), like=source, times=times)
-    whole, part = read_sound(source), read_sound(tmp_path / "out.mp4")
-    first = next(index for index, (_, content) in enumerate(whole) if content == part[0][1])
-    assert [content for _, content in part] == [content for _, content in whole[first : first + len(part)]]
-    np.testing.assert_allclose(
-        [t for t, _ in part], [t - times[0] for t, _ in whole[first : first + len(part)]], atol=1e-4
-    )
-    assert -0.05 < part[0][0] <= 0
-    assert part[-1][0] == pytest.approx(0.3, abs=0.03)
-
-
-def test_sound_stays_in_step_with_a_late_picture(tmp_path: Path):
-    source = write_source(tmp_path / "source.mkv", start=0.2)
-    write_video(tmp_path / "out.mkv", make_frames(30), like=source)
-    times = {content: time for time, content in read_sound(source)}
-    shifts = [times[content] - time for time, content in read_sound(tmp_path / "out.mkv")]
-    assert read_times(tmp_path / "out.mkv")[0] - read_times(source)[0] == pytest.approx(-shifts[0], abs=2e-3)
-    np.testing.assert_allclose(shifts, shifts[0], atol=2e-3)
-
-
-def test_pixels_that_are_not_square(tmp_path: Path):
-    with av.open(str(tmp_path / "source.mp4"), "w") as container:
-        video = container.add_stream("mpeg4", rate=25)
-        video.width, video.height, video.pix_fmt = SIZE[1], SIZE[0], "yuv420p"
-        video.codec_context.sample_aspect_ratio = Fraction(4, 3)
-        for rgb in make_frames(3):
-            container.mux(video.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
-        container.mux(video.encode(None))
-    for size, shape in ((SIZE, Fraction(4, 3)), ((130, 98), Fraction(3, 4)), ((64, 64), None)):
-        write_video(tmp_path / "out.mp4", make_frames(3, size), like=tmp_path / "source.mp4")
-        with av.open(str(tmp_path / "out.mp4")) as container:
-            assert container.streams.video[0].sample_aspect_ratio in (shape, shape or 1)
-
-
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
-def test_stopped_midway_the_file_is_finished(tmp_path: Path, error: type[BaseException]):
+def test_stopped_midway_the_file_is_finished(tmp_path: Path, error: type[BaseException], write_source):
     source = write_source(tmp_path / "source.mp4")
     path = tmp_path / "out.mp4"
 
@@ -325,10 +240,10 @@ def test_a_size_that_no_encoder_takes(tmp_path: Path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_encoders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(av, "codecs_available", {"mpeg4"})
-    write_video(tmp_path / "a.mp4", make_frames(3))
-    with av.open(str(tmp_path / "a.mp4")) as container:
-        assert container.streams.video[0].codec_context.name == "mpeg4"
-    with pytest.raises(ValueError, match="none of libvpx-vp9, libsvtav1"):
-        VideoWriter(tmp_path / "a.webm", SIZE)
+def test_a_folder_that_may_not_be_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(*args: object, **options: object) -> None:
+        raise av.error.PermissionError(13, "Permission denied", "a.mp4")
+
+    monkeypatch.setattr(av, "open", refuse)
+    with pytest.raises(PermissionError, match=f"{tmp_path.name} is not permitted"):
+        VideoWriter(tmp_path / "a.mp4", SIZE)
