@@ -118,7 +118,11 @@ def remember(
 
 def gather(model: Sam2, selections: Sequence[Selection[Tensor, Tensor]]) -> MemoryTokens:
     """Memories of B objects as memory attention takes them: maps, then pointers, each padded to the longest."""
-    parts = [_tokens(model, selection) for selection in selections]
+    # All distances at once: what goes to the device is waited for.
+    distances = [far / selection.pointer_span for selection in selections for far, _ in selection.pointers]
+    on_device = torch.tensor(distances, dtype=torch.float32, device=model.device)
+    times = on_device.split([len(selection.pointers) for selection in selections])
+    parts = [_tokens(model, selection, far) for selection, far in zip(selections, times, strict=True)]
     num_spatial = max(len(maps) for (maps, _), _ in parts)
     num_pointer = max(len(pointers) for _, (pointers, _) in parts)
 
@@ -140,29 +144,34 @@ def gather(model: Sam2, selections: Sequence[Selection[Tensor, Tensor]]) -> Memo
     return MemoryTokens(tokens, position, num_pointer, mask)
 
 
-def _tokens(model: Sam2, selection: Selection[Tensor, Tensor]) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """One object's tokens and their positions: ((maps, positions), (pointers, positions)), each (L, D)."""
+def _tokens(
+    model: Sam2, selection: Selection[Tensor, Tensor], distances: Float[Tensor, "P"]
+) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """One object's tokens and their positions: ((maps, positions), (pointers, positions)), each (L, D).
+
+    distances: of its pointers, in pointer spans.
+    """
     dim, device, dtype = model.config.memory.dim, model.device, model.dtype
     nothing = torch.empty(0, dim, device=device, dtype=dtype)
     maps, pointers = (nothing, nothing), (nothing, nothing)
     if selection.spatial:
-        slots = [slot for slot, _ in selection.spatial]
-        position = model.memory_position.to(dtype) + model.memory_time[slots, 0]
-        maps = torch.cat([memory.to(device, dtype) for _, memory in selection.spatial]), position.flatten(0, 1)
+        # Not indexed with a list, which would go to the device and be waited for, object by object.
+        time = torch.stack([model.memory_time[slot, 0] for slot, _ in selection.spatial])
+        position = model.memory_position.to(dtype) + time
+        maps = torch.cat([memory for _, memory in selection.spatial]).to(device, dtype), position.flatten(0, 1)
     if selection.pointers:
         stacked = torch.stack([pointer.to(device, dtype) for _, pointer in selection.pointers])
-        pointer_position = _pointer_position(model, [far for far, _ in selection.pointers], selection.pointer_span)
         pieces = stacked.unflatten(1, (-1, dim))
-        pointers = pieces.flatten(0, 1), pointer_position[:, None].expand_as(pieces).flatten(0, 1)
+        position = _pointer_position(model, distances)[:, None].expand_as(pieces)
+        pointers = pieces.flatten(0, 1), position.flatten(0, 1)
     return maps, pointers
 
 
-def _pointer_position(model: Sam2, distances: Sequence[int], span: int) -> Float[Tensor, "P D"]:
+def _pointer_position(model: Sam2, distances: Float[Tensor, "P"]) -> Float[Tensor, "P D"]:
     """Encoded distances in time; zeros in models whose pointers carry none."""
     if model.pointer_time_projection is None:
         return torch.zeros(len(distances), model.config.memory.dim, device=model.device, dtype=model.dtype)
-    far = torch.tensor(distances, dtype=torch.float32, device=model.device) / span
-    return model.pointer_time_projection(sine_time(far, model.config.dim).to(model.dtype))
+    return model.pointer_time_projection(sine_time(distances, model.config.dim).to(model.dtype))
 
 
 def _no_points(batch: int, device: torch.device) -> Points:
