@@ -17,15 +17,11 @@ class FrameFeatures:
     """
 
     def __init__(self, model: Sam2, read: Callable[[int], Tensor], size: int) -> None:
-        if size < 1:
-            raise ValueError(f"a feature cache holds at least one frame, not {size}")
+        assert size >= 1, f"a feature cache holds at least one frame, not {size}"
         self.model = model
         self.size = size
         self._read = read
         self._kept: OrderedDict[int, ImageFeatures] = OrderedDict()
-
-    def __contains__(self, frame_index: int) -> bool:
-        return frame_index in self._kept
 
     @torch.no_grad()
     def __getitem__(self, frame_index: int) -> ImageFeatures:

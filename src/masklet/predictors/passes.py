@@ -21,6 +21,12 @@ class Pass:
         return not self.split or (frame_index < min(conditioning)) == self.reverse
 
 
+def check_max_frames(max_frames: int | None) -> None:
+    """ValueError where no frame is asked for."""
+    if max_frames is not None and max_frames < 1:
+        raise ValueError(f"max_frames is {max_frames}, but at least one frame must be asked for")
+
+
 def plan_passes(
     conditioning: Mapping[int, Set[int]],
     num_frames: int,
@@ -34,8 +40,7 @@ def plan_passes(
     """
     if direction not in ("forward", "backward", "both"):
         raise ValueError(f"direction is {direction!r}, but it must be 'forward', 'backward' or 'both'")
-    if max_frames is not None and max_frames < 1:
-        raise ValueError(f"max_frames is {max_frames}, but at least one frame must be asked for")
+    check_max_frames(max_frames)
     if start is not None and not 0 <= start < num_frames:
         raise ValueError(f"there is no frame {start} to start from: the video has frames 0 to {num_frames - 1}")
     if not conditioning:

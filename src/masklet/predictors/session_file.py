@@ -6,7 +6,7 @@ It holds all that tracking goes on from: prompts, memories, results. It holds ne
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from masklet.predictors.session_options import SessionOptions
 from masklet.tracking.policy import TrackingPolicy
 from masklet.tracking.tracked_object import FramePrompt, FrameResult, TrackedObject
 from masklet.tracking.tracker import Tracker
-from masklet.types import KeptTensor, Points
+from masklet.types import Points
 
 FORMAT = "masklet-video-session-1"
 NEWEST = "newest_frame"
@@ -33,8 +33,8 @@ NEWEST = "newest_frame"
 class SessionState:
     """A session without its video and its model.
 
-    video: path of the video, if it has one. num_frames: None for a stream, of which `num_streamed` were seen, the last
-    being `newest` (H, W, 3). options: fields of `SessionOptions`.
+    video: path of the video, if it has one. frame_size: (height, width) in pixels. num_streamed: frames of a stream
+    that were seen, the last being `newest` (H, W, 3).
     """
 
     tracker: Tracker[int]
@@ -42,7 +42,7 @@ class SessionState:
     frame_size: tuple[int, int] | None
     num_streamed: int
     newest: np.ndarray | None
-    options: dict[str, Any]
+    options: SessionOptions
 
 
 def write_session(path: str | Path, state: SessionState) -> None:
@@ -53,7 +53,7 @@ def write_session(path: str | Path, state: SessionState) -> None:
         "model": tracker.model.config.to_dict(),
         "weights": fingerprint(tracker.model),
         "policy": asdict(tracker.policy),
-        "options": state.options,
+        "options": asdict(_portable(state.options)),
         "video": state.video,
         "num_frames": tracker.num_frames,
         "frame_size": state.frame_size,
@@ -69,8 +69,8 @@ def write_session(path: str | Path, state: SessionState) -> None:
         save_file(tensors, temporary, metadata={"format": FORMAT, "session": json.dumps(header)})
 
 
-def read_session(path: str | Path, model: Sam2, keep: Callable[[Tensor], KeptTensor] | None = None) -> SessionState:
-    """Read a session that was saved with this model. keep: where memories and logits are put.
+def read_session(path: str | Path, model: Sam2, options: SessionOptions | None = None) -> SessionState:
+    """Read a session that was saved with this model. options: instead of those that it was saved with.
 
     FileNotFoundError. ValueError: damaged, something else, or saved with another model.
     """
@@ -83,24 +83,25 @@ def read_session(path: str | Path, model: Sam2, keep: Callable[[Tensor], KeptTen
                 raise ValueError(f"{path} does not hold a video session of masklet: save one with VideoSession.save")
             header = json.loads(metadata["session"])
             _check_model(path, header, model)
+            saved_options = SessionOptions(**header["options"])  # TypeError for one that there is not
+            options = options or saved_options
             policy = header["policy"]
             stability = policy.pop("stability")
             policy = TrackingPolicy(stability=None if stability is None else StabilityPolicy(**stability), **policy)
-            tracker: Tracker[int] = Tracker(model, policy, header["num_frames"], keep)
+            tracker: Tracker[int] = Tracker(model, policy, header["num_frames"], options.keeper())
             for row, entry in enumerate(header["objects"]):
                 tracker.objects[entry["id"]] = _restore(tracker, entry, f"{row}.", file.get_tensor)
             newest = file.get_tensor(NEWEST).numpy() if header["num_streamed"] else None
             size = header["frame_size"]
-            SessionOptions(**header["options"])  # TypeError for one that there is not
             return SessionState(
                 tracker=tracker,
                 video=header["video"],
                 frame_size=None if size is None else (size[0], size[1]),
                 num_streamed=header["num_streamed"],
                 newest=newest,
-                options=header["options"],
+                options=options,
             )
-    except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
+    except (SafetensorError, LookupError, TypeError, AttributeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} is damaged, or no session's file: {error}") from error
 
 
@@ -110,6 +111,11 @@ def fingerprint(model: Sam2) -> str:
     for weights in (model.no_memory, model.no_object_pointer, model.mask_decoder.mask_tokens):
         digest.update(weights.detach().float().cpu().numpy().tobytes())
     return digest.hexdigest()[:16]
+
+
+def _portable(options: SessionOptions) -> SessionOptions:
+    """Options for any machine: what was put in a folder on this one, the CPU's memory holds on others."""
+    return replace(options, state="cpu") if isinstance(options.state, Path) else options
 
 
 def _check_model(path: str | Path, header: dict[str, Any], model: Sam2) -> None:

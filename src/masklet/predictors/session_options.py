@@ -26,12 +26,16 @@ class SessionOptions:
     state: Literal["device", "cpu"] | Path = "device"
     """Where memories and logits of frames are put: on the model's device, on the CPU, or in files in a folder."""
 
+    def __post_init__(self) -> None:
+        if self.feature_cache_size < 1:
+            raise ValueError(f"feature_cache_size is {self.feature_cache_size}, but it must be at least one frame")
+        if self.state not in ("device", "cpu") and not isinstance(self.state, Path):
+            raise ValueError(f"state is {self.state!r}, but it must be 'device', 'cpu' or a Path of a folder")
+
     def keeper(self) -> Callable[[Tensor], KeptTensor]:
-        """What puts tensors there. ValueError for a place that means nothing."""
+        """What puts copies of tensors there. OSError for a folder that cannot be made."""
         if isinstance(self.state, Path):
             return KeepOnDisk(self.state)
-        if self.state not in ("device", "cpu"):
-            raise ValueError(f"state is {self.state!r}, but it must be 'device', 'cpu' or a Path of a folder")
         return KeepOn(torch.device("cpu") if self.state == "cpu" else None)
 
 

@@ -12,7 +12,6 @@ one) keeps only what later frames can look at, so its memory does not grow; both
 
 import operator
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 
@@ -21,19 +20,20 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from masklet.io.images import ImageLike, preprocess, read_image
+from masklet.io.images import ImageLike, preprocess
 from masklet.io.video import VideoLike, open_video
 from masklet.model import Sam2
 from masklet.ops.masks import resize_logits, suppress_overlaps
 from masklet.predictors.frame_features import FrameFeatures
-from masklet.predictors.passes import Direction, Pass, plan_passes
+from masklet.predictors.live_frames import LiveFrames
+from masklet.predictors.passes import Direction, Pass, check_max_frames, plan_passes
 from masklet.predictors.session_file import SessionState, read_session, write_session
 from masklet.predictors.session_options import DEFAULT_OPTIONS, SessionOptions
 from masklet.predictors.video_prompts import parse_mask, parse_points
 from masklet.tracking.policy import RELEASED_POLICY, TrackingPolicy
-from masklet.tracking.tracked_object import FramePrompt, TrackedObject
+from masklet.tracking.tracked_object import TrackedObject
 from masklet.tracking.tracker import Tracker
-from masklet.types import FrameMasks, FrameSource, FrameStream
+from masklet.types import FrameMasks, FrameSource
 
 
 class VideoSession:
@@ -53,20 +53,17 @@ class VideoSession:
     ) -> None:
         self.model = model
         self.options = options
+        keep = options.keeper()
         self.source: FrameSource | None = None
-        self._stream: FrameStream | None = None
+        self._live = LiveFrames()
         if video is not None:
             opened = open_video(video, read_ahead=options.read_ahead)
             if hasattr(opened, "__len__"):
                 self.source = opened  # type: ignore[assignment]
             else:
-                self._stream = opened  # type: ignore[assignment]
-        self.frame_size: tuple[int, int] | None = self.source.frame_size if self.source is not None else None
-        """(height, width) of the frames in pixels; of a stream, None before its first frame."""
+                self._live = LiveFrames(opened)  # type: ignore[arg-type]
         self._path = str(Path(video).resolve()) if self.source is not None and isinstance(video, str | Path) else None
-        self._num_streamed = 0
-        self._newest: np.ndarray | None = None
-        self.tracker: Tracker[int] = Tracker(model, policy, self.num_frames, options.keeper())
+        self.tracker: Tracker[int] = Tracker(model, policy, self.num_frames, keep)
         self._features = FrameFeatures(
             model, self._pixels, options.feature_cache_size if self.source is not None else 1
         )
@@ -81,17 +78,16 @@ class VideoSession:
 
     def close(self) -> None:
         """Let go of the video's files and threads; what was found stays."""
-        for opened in (self.source, self._stream):
-            if opened is not None:
-                opened.close()
+        if self.source is not None:
+            self.source.close()
+        self._live.close()
 
     def save(self, path: str | Path) -> None:
         """Write the session to a file, whole or not at all: all that it needs to go on, but the video and the model."""
-        options = asdict(self.options)
-        del options["state"]
+        live = self._live
         write_session(
             path,
-            SessionState(self.tracker, self._path, self.frame_size, self._num_streamed, self._newest, options),
+            SessionState(self.tracker, self._path, self.frame_size, live.num_seen, live.newest, self.options),
         )
 
     @classmethod
@@ -101,23 +97,30 @@ class VideoSession:
         """A saved session, to go on with the same numbers, in another process or on another machine.
 
         model: with the same weights. video: the same video; None takes the path that the session was begun with, if it
-        was one. options: other ones than it was saved with. ValueError where file, model and video do not fit.
+        was one. options: None: those that it was saved with, but for a folder of `state`, which becomes "cpu".
+        FileNotFoundError; ValueError where file, model and video do not fit.
         """
-        place = options or SessionOptions()
-        saved = read_session(path, model, place.keeper())
+        saved = read_session(path, model, options)
         source = saved.video if video is None and saved.tracker.num_frames is not None else video
         if source is None and saved.tracker.num_frames is not None:
             raise ValueError(f"{path} was saved without its video, which was no file: give it as `video`")
-        session = cls(model, source, policy=saved.tracker.policy, options=options or SessionOptions(**saved.options))
+        if video is None and saved.video is not None and not Path(saved.video).exists():
+            raise FileNotFoundError(f"{path} was saved with {saved.video}, which is there no more: give it as `video`")
+        session = cls(model, source, policy=saved.tracker.policy, options=saved.options)
         if session.num_frames != saved.tracker.num_frames or session.frame_size not in (saved.frame_size, None):
             session.close()
             raise ValueError(
-                f"{path} was saved with a video of {saved.tracker.num_frames} frames of (height, width) "
-                f"{saved.frame_size}, but this one has {session.num_frames} of {session.frame_size}"
+                f"{path} was saved with {_in_words(saved.tracker.num_frames, saved.frame_size)}, "
+                f"but this is {_in_words(session.num_frames, session.frame_size)}"
             )
-        session.tracker, session.frame_size = saved.tracker, saved.frame_size
-        session._num_streamed, session._newest = saved.num_streamed, saved.newest
+        session.tracker = saved.tracker
+        session._live.num_seen, session._live.newest = saved.num_streamed, saved.newest
         return session
+
+    @property
+    def frame_size(self) -> tuple[int, int] | None:
+        """(height, width) of the frames in pixels; of a stream, None before its first frame."""
+        return self._live.frame_size if self.source is None else self.source.frame_size
 
     @property
     def num_frames(self) -> int | None:
@@ -127,7 +130,7 @@ class VideoSession:
     @property
     def newest_frame(self) -> int | None:
         """Index of the last frame of a stream that was seen; None before the first, and for a whole video."""
-        return self._num_streamed - 1 if self._num_streamed else None
+        return self._live.num_seen - 1 if self._live.num_seen else None
 
     @property
     def object_ids(self) -> list[int]:
@@ -136,11 +139,11 @@ class VideoSession:
 
     def frame(self, frame_index: int) -> np.ndarray:
         """A frame as 8-bit RGB (H, W, 3); of a stream, the newest."""
-        self._check_frame(frame_index)
+        index, _ = self._locate(frame_index)
         if self.source is not None:
-            return self.source[frame_index]
-        assert self._newest is not None
-        return self._newest
+            return self.source[index]
+        assert self._live.newest is not None
+        return self._live.newest
 
     def add_points(
         self,
@@ -160,16 +163,14 @@ class VideoSession:
         replace: begin anew on this frame. On a frame that was tracked this is a correction: it has effect where
         `propagate` goes next, and only this object is computed again.
         """
-        size = self._check_frame(frame_index)
+        index, size = self._locate(frame_index)
+        id_ = _whole(object_id, "object_id")
         prompt = parse_points(points, labels, box, size, self.model.config.image_size)
-        known = self._known_prompt(frame_index, object_id)
-        if known is not None and not replace:
-            clicks = [part for part in (known.clicks, prompt.clicks) if part is not None]
-            prompt = FramePrompt(
-                box=prompt.box or known.box,
-                clicks=clicks[0].join(clicks[1]) if len(clicks) == 2 else clicks[0] if clicks else None,
-            )
-        return self._prompt(frame_index, object_id, prompt, refine=not replace, return_logits=return_logits)
+        known = self.tracker.objects.get(id_)
+        if known is not None and index in known.prompts and not replace:
+            prompt = known.prompts[index].with_more(prompt)
+        self.tracker.prompt(self._features[index], index, id_, prompt, refine=not replace)
+        return self.masks(index, return_logits=return_logits)
 
     def add_box(
         self, frame_index: int, object_id: int, box: ArrayLike, *, replace: bool = False, return_logits: bool = False
@@ -185,29 +186,28 @@ class VideoSession:
         mask: binary (H, W), of the frame's size, or logits (inside above 0) of that size or the model's low-res one.
         It is taken as it is, but for the model's resolution. An empty mask says that the object is not there.
         """
-        config = self.model.config
-        prompt = parse_mask(mask, self._check_frame(frame_index), config.image_size, config.mask_side)
-        return self._prompt(frame_index, object_id, prompt, refine=False, return_logits=return_logits)
+        index, size = self._locate(frame_index)
+        id_ = _whole(object_id, "object_id")
+        prompt = parse_mask(mask, size, self.model.config.image_size, self.model.config.mask_side)
+        self.tracker.prompt(self._features[index], index, id_, prompt)
+        return self.masks(index, return_logits=return_logits)
 
     def clear_prompts(self, frame_index: int, object_id: int) -> None:
-        """Take back what was said of an object on a frame, which is then tracked like others; in a stream, at once."""
-        self._check_frame(frame_index)
-        known = self._object(object_id)
-        if known.prompts.pop(frame_index, None) is None:
-            raise ValueError(
-                f"object {object_id} has no prompt on frame {frame_index}; it has on {sorted(known.prompts)}"
-            )
-        known.bank.remove(frame_index)
-        for by_frame in (known.results, known.reverse):
-            by_frame.pop(frame_index, None)
-        known.settled.clear()
+        """Take back what was said of an object on a frame, which is then tracked like others; in a stream, at once.
+
+        Once nothing is said of an object any more, what was found of it is forgotten, and it begins anew.
+        """
+        index, _ = self._locate(frame_index)
+        id_, known = self._find(object_id)
+        if index not in known.prompts:
+            raise ValueError(f"object {id_} has no prompt on frame {index}; it has on {sorted(known.prompts)}")
+        known.take_back(index)
         if self.source is None and known.bank.conditioning:
-            self.tracker.track(self._features[frame_index], frame_index, [object_id])
+            self.tracker.track(self._features[index], index, [id_])
 
     def remove_object(self, object_id: int) -> None:
         """Forget an object; the others stay as they are."""
-        self._object(object_id)
-        del self.tracker.objects[object_id]
+        del self.tracker.objects[self._find(object_id)[0]]
 
     def reset(self) -> None:
         """Forget all objects. A stream goes on with its next frame."""
@@ -215,19 +215,19 @@ class VideoSession:
 
     def masks(self, frame_index: int, *, return_logits: bool = False) -> FrameMasks:
         """What is known of a frame, without computing anything new."""
-        size = self._check_frame(frame_index)
-        known = {id_: obj for id_, obj in self.tracker.objects.items() if frame_index in obj.results}
-        logits = self._full_size([obj.results[frame_index].logits.load() for obj in known.values()], size)
+        index, size = self._locate(frame_index)
+        objects = self.tracker.objects
+        results = {id_: known.results[index] for id_, known in objects.items() if index in known.results}
+        logits = self._full_size([result.logits.load() for result in results.values()], size)
         inside = (logits > 0).cpu().numpy()
-        results = {id_: obj.results[frame_index] for id_, obj in known.items()}
         return FrameMasks(
-            frame_index=frame_index,
-            masks=dict(zip(known, inside, strict=True)),
+            frame_index=index,
+            masks=dict(zip(results, inside, strict=True)),
             scores={id_: result.iou_score for id_, result in results.items()},
             object_scores={id_: result.object_score for id_, result in results.items()},
             visible={id_: result.visible for id_, result in results.items()},
-            prompted=frozenset(id_ for id_, obj in known.items() if frame_index in obj.prompts),
-            logits=dict(zip(known, logits.cpu().numpy(), strict=True)) if return_logits else None,
+            prompted=frozenset(id_ for id_ in results if index in objects[id_].prompts),
+            logits=dict(zip(results, logits.cpu().numpy(), strict=True)) if return_logits else None,
         )
 
     def propagate(
@@ -258,60 +258,38 @@ class VideoSession:
 
         frame: a picture of the size of those before; None where the session has a stream to take it from. Prompts on
         this frame come after: `add_points(session.newest_frame, ...)`. ValueError: a frame of another size, or one that
-        cannot be read, which does not count; EOFError: the stream has ended.
+        cannot be read; EOFError: the stream has ended. A frame on which anything fails does not count.
         """
         if self.source is not None:
             raise ValueError(
                 "this session has a whole video, whose frames `propagate` goes through: step is for streams"
             )
-        if (frame is None) == (self._stream is None):
-            raise ValueError(
-                "this session takes frames from its stream: call step without one"
-                if frame is not None
-                else "this session has no stream to take frames from: give step a frame"
-            )
-        pixels = self._next_of_stream() if frame is None else read_image(frame)
-        size = (pixels.shape[0], pixels.shape[1])
-        if self.frame_size is not None and size != self.frame_size:
-            raise ValueError(
-                f"frame {self._num_streamed} is {size[1]} x {size[0]} pixels, but those before are "
-                f"{self.frame_size[1]} x {self.frame_size[0]}: resize it first"
-            )
-        index = self._num_streamed
-        self._newest, self.frame_size, self._num_streamed = pixels, size, index + 1
-        followed = [id_ for id_, obj in self.tracker.objects.items() if obj.bank.conditioning]
-        if followed:
-            self.tracker.track(self._features[index], index, followed)
+        with self._live.take(frame) as index:
+            self._features.clear()  # nobody asks for the frame before any more
+            followed = [id_ for id_, known in self.tracker.objects.items() if known.bank.conditioning]
+            if followed:
+                self.tracker.track(self._features[index], index, followed)
         self.tracker.forget(index)
         return self.masks(index, return_logits=return_logits)
 
-    def _prompt(
-        self, frame_index: int, object_id: int, prompt: FramePrompt, *, refine: bool, return_logits: bool
-    ) -> FrameMasks:
-        # NumPy's numbers become plain ones, which a session's file can hold.
-        frame_index, object_id = operator.index(frame_index), operator.index(object_id)
-        self.tracker.prompt(self._features[frame_index], frame_index, object_id, prompt, refine=refine)
-        return self.masks(frame_index, return_logits=return_logits)
+    def _find(self, object_id: int) -> tuple[int, TrackedObject]:
+        """An object, and its id as a plain number. ValueError for one that is not there."""
+        id_ = _whole(object_id, "object_id")
+        if id_ not in self.tracker.objects:
+            raise ValueError(f"there is no object {id_}; the objects are {self.object_ids}")
+        return id_, self.tracker.objects[id_]
 
-    def _known_prompt(self, frame_index: int, object_id: int) -> FramePrompt | None:
-        known = self.tracker.objects.get(object_id)
-        return known.prompts.get(frame_index) if known else None
-
-    def _object(self, object_id: int) -> TrackedObject:
-        if object_id not in self.tracker.objects:
-            raise ValueError(f"there is no object {object_id!r}; the objects are {self.object_ids}")
-        return self.tracker.objects[object_id]
-
-    def _check_frame(self, frame_index: int) -> tuple[int, int]:
-        """The frames' size. ValueError for a frame that is not there."""
+    def _locate(self, frame_index: int) -> tuple[int, tuple[int, int]]:
+        """A frame's index as a plain number, and the frames' size. ValueError for a frame that is not there."""
+        index = _whole(frame_index, "frame_index")
         if self.source is not None:
-            if not 0 <= frame_index < len(self.source):
-                raise ValueError(f"there is no frame {frame_index}: the video has frames 0 to {len(self.source) - 1}")
-        elif frame_index != self.newest_frame:
+            if not 0 <= index < len(self.source):
+                raise ValueError(f"there is no frame {index}: the video has frames 0 to {len(self.source) - 1}")
+        elif index != self.newest_frame:
             newest = "none has come yet: call step first" if self.newest_frame is None else f"it is {self.newest_frame}"
-            raise ValueError(f"frame {frame_index} is not the newest frame of this stream, the only one kept; {newest}")
+            raise ValueError(f"frame {index} is not the newest frame of this stream, the only one kept; {newest}")
         assert self.frame_size is not None
-        return self.frame_size
+        return index, self.frame_size
 
     def _pixels(self, frame_index: int) -> Tensor:
         return preprocess(self.frame(frame_index), self.model.config.image_size, self.model.device, self.model.dtype)
@@ -325,37 +303,34 @@ class VideoSession:
 
     def _run(self, passes: Iterable[Pass], return_logits: bool) -> Iterator[FrameMasks]:
         for leg in passes:
-            # An object that is followed anew on one frame is so on all that come after.
-            renewed: set[int] = set()
             for index in leg.frames:
-                renewed.update(self._follow(index, leg, renewed))
+                self._follow(index, leg)
                 yield self.masks(index, return_logits=return_logits)
 
-    def _follow(self, frame_index: int, leg: Pass, renewed: set[int]) -> list[int]:
-        """Track the objects on a frame that need it; their ids."""
+    def _follow(self, frame_index: int, leg: Pass) -> None:
+        """Track the objects on a frame that need it."""
         todo = []
         for id_, known in self.tracker.objects.items():
-            if frame_index in known.prompts:
-                if self.tracker.policy.clear_around_corrections:
-                    known.bank.clear_around(frame_index)
-                continue
             conditioning = known.bank.conditioning
-            due = id_ in renewed or not known.is_settled(frame_index, leg.reverse)
-            if due and conditioning and leg.takes(frame_index, conditioning):
+            if not conditioning or known.is_settled(frame_index, leg.reverse):
+                continue
+            if leg.takes(frame_index, conditioning):
                 todo.append(id_)
+                if self.tracker.policy.clear_around_corrections:
+                    known.clear_around_prompts_before(frame_index, leg.reverse)
         if todo:
             self.tracker.track(self._features[frame_index], frame_index, todo, reverse=leg.reverse)
-        return todo
 
     def _propagate_stream(
         self, start: int | None, max_frames: int | None, direction: Direction, return_logits: bool
     ) -> Iterator[FrameMasks]:
-        if start is not None or direction != "forward" or self._stream is None:
+        if self._live.stream is None:
+            raise ValueError("the frames of this session are given one by one: call step with each")
+        if start is not None or direction != "forward":
             raise ValueError(
                 "a stream is followed forward from its newest frame on: call propagate without start and direction"
-                if self._stream is not None
-                else "the frames of this session are given one by one: call step with each"
             )
+        check_max_frames(max_frames)
 
         def run() -> Iterator[FrameMasks]:
             done = 0
@@ -368,9 +343,15 @@ class VideoSession:
 
         return run()
 
-    def _next_of_stream(self) -> np.ndarray:
-        assert self._stream is not None
-        try:
-            return next(self._stream)
-        except StopIteration:
-            raise EOFError(f"the stream has ended after {self._num_streamed} frames") from None
+
+def _whole(number: int, name: str) -> int:
+    """A number of any library as a plain one, which a session's file can hold."""
+    try:
+        return operator.index(number)
+    except TypeError:
+        raise TypeError(f"{name} is {number!r}, but it must be a whole number") from None
+
+
+def _in_words(num_frames: int | None, frame_size: tuple[int, int] | None) -> str:
+    kind = "a stream" if num_frames is None else f"a video of {num_frames} frames"
+    return kind if frame_size is None else f"{kind} of (height, width) {frame_size}"

@@ -1,13 +1,12 @@
 """Prompts on a video's frames: checked, and brought to model pixels."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from masklet.ops.masks import resize_logits
 from masklet.predictors.prompts import parse_prompt
 from masklet.tracking.tracked_object import FramePrompt
 from masklet.types import Points, Prompt
@@ -27,22 +26,19 @@ def parse_points(
 
     ValueError as in `parse_prompt`; also for points outside the frame, and a box that lies outside it altogether.
     """
-    if points is not None:
-        _require_inside(points, frame_size)
-    if box is not None and np.shape(np.asarray(box)) != (4,):
-        raise ValueError(f"box is {box!r}, but one object has one box: x0, y0, x1, y1")
-    parts: list[Points | None] = []
-    for part in (Prompt(boxes=box), Prompt(points=points, labels=labels)):
-        given = part.boxes is not None or part.points is not None or part.labels is not None
-        parsed = parse_prompt(part, frame_size, model_side, model_side) if given else None
-        if parsed and parsed.num_prompts > 1:
-            raise ValueError(f"points of {parsed.num_prompts} objects were given, but they are prompted one at a time")
-        parts.append(parsed.groups[0].points if parsed else None)
-    if box is not None:
-        _require_overlap(np.asarray(box, dtype=np.float64), frame_size)
-    if parts == [None, None]:
+    if points is None and labels is None and box is None:
         raise ValueError("an empty prompt: give points with labels, a box, or both")
-    return FramePrompt(box=parts[0], clicks=parts[1])
+    points, box = _off_device(points), _off_device(box)
+    corners = clicks = None
+    if box is not None:
+        if np.shape(box) != (4,):
+            raise ValueError(f"box is {box!r}, but one object has one box: x0, y0, x1, y1")
+        corners = _parse(Prompt(boxes=box), frame_size, model_side)
+        _require_overlap(np.asarray(box, dtype=np.float64), frame_size)
+    if points is not None or labels is not None:
+        _require_inside(points, frame_size)
+        clicks = _parse(Prompt(points=points, labels=labels), frame_size, model_side)
+    return FramePrompt(box=corners, clicks=clicks)
 
 
 def parse_mask(mask: ArrayLike | Tensor, frame_size: tuple[int, int], model_side: int, mask_side: int) -> FramePrompt:
@@ -59,7 +55,7 @@ def parse_mask(mask: ArrayLike | Tensor, frame_size: tuple[int, int], model_side
     if values.is_floating_point() and not values.isfinite().all():
         raise ValueError("a mask prompt's logits hold NaN or infinity")
     if size != tuple(frame_size) and values.is_floating_point():
-        values = F.interpolate(values[None, None].float(), (model_side,) * 2, mode="bilinear")[0, 0]
+        values = resize_logits(values[None, None].float(), (model_side, model_side))[0, 0]
     return FramePrompt(mask=to_model_mask(values > 0, model_side))
 
 
@@ -71,13 +67,25 @@ def to_model_mask(mask: Tensor, model_side: int) -> Tensor:
     return values >= MASK_THRESHOLD
 
 
-def _require_inside(points: ArrayLike, frame_size: tuple[int, int]) -> None:
+def _off_device(values: ArrayLike | None) -> ArrayLike | None:
+    """Tensors as arrays, wherever they are; anything else as it is."""
+    return values.detach().cpu().float().numpy() if isinstance(values, Tensor) else values
+
+
+def _parse(prompt: Prompt, frame_size: tuple[int, int], model_side: int) -> Points | None:
+    parsed = parse_prompt(prompt, frame_size, model_side, model_side)
+    if parsed.num_prompts > 1:
+        raise ValueError(f"points of {parsed.num_prompts} objects were given, but they are prompted one at a time")
+    return parsed.groups[0].points
+
+
+def _require_inside(points: ArrayLike | None, frame_size: tuple[int, int]) -> None:
     height, width = frame_size
     try:
         coords = np.asarray(points, dtype=np.float64).reshape(-1, 2)
     except (TypeError, ValueError):
         return  # parse_prompt says what is wrong
-    outside: Sequence[list[float]] = coords[((coords < 0) | (coords > (width, height))).any(1)].tolist()
+    outside: list[list[float]] = coords[((coords < 0) | (coords > (width, height))).any(1)].tolist()
     if outside:
         raise ValueError(f"point {outside[0]} is outside the frame, which is {width} wide and {height} high, in pixels")
 

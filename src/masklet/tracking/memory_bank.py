@@ -7,6 +7,7 @@ frame can look at, so that a stream is followed in bounded memory with the numbe
 Source: SAM 2 paper, section 4, and the released predictors' rules; see `select`.
 """
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -56,11 +57,14 @@ class MemoryBank(Generic[Features, Pointer]):
         self.pointers.pop(frame_index, None)
         self.conditioning.discard(frame_index)
 
-    def clear_around(self, frame_index: int) -> None:
-        """Forget the tracked frames from which `frame_index` is seen, and those it sees, as recent ones."""
+    def clear_around(self, frame_index: int, keep: Container[int] = ()) -> None:
+        """Forget the tracked frames from which `frame_index` is seen, and those it sees, as recent ones.
+
+        It stays itself, and so do conditioning frames and those to `keep`.
+        """
         reach = self.policy.stride * self.policy.num_memories
-        for near in [known for known in self.pointers if abs(known - frame_index) <= reach]:
-            if near not in self.conditioning:
+        for near in [known for known in self.pointers if 0 < abs(known - frame_index) <= reach]:
+            if near not in self.conditioning and near not in keep:
                 self.remove(near)
 
     def select(
@@ -79,9 +83,7 @@ class MemoryBank(Generic[Features, Pointer]):
         conditioning frames that lie ahead, as in training; their maps always count.
         """
         past = -1 if reverse else 1
-        chosen = self._closest_conditioning(frame_index)
-        if not own:
-            chosen = [frame for frame in chosen if frame != frame_index]
+        chosen = self._closest_conditioning(frame_index, own)
         reach = self.policy.max_pointers if num_frames is None else min(num_frames, self.policy.max_pointers)
 
         newest_slot = self.policy.num_memories - 1
@@ -116,9 +118,9 @@ class MemoryBank(Generic[Features, Pointer]):
             if frame < oldest_map or (frame < frame_index and frame % stride):
                 del self.features[frame]
 
-    def _closest_conditioning(self, frame_index: int) -> list[int]:
+    def _closest_conditioning(self, frame_index: int, own: bool) -> list[int]:
         """Conditioning frames to look at: all, or the last before, the first not before, and then the nearest."""
-        frames = sorted(self.conditioning)
+        frames = sorted(frame for frame in self.conditioning if own or frame != frame_index)
         limit = self.policy.max_conditioning_frames
         if limit is None or len(frames) <= limit:
             return frames

@@ -33,6 +33,14 @@ class FramePrompt:
             return self.clicks if self.box is None else self.box
         return self.box.join(self.clicks)
 
+    def with_more(self, other: "FramePrompt") -> "FramePrompt":
+        """Clicks of both, and the other's box if it has one; a mask gives way to them."""
+        if self.clicks is None or other.clicks is None:
+            clicks = other.clicks or self.clicks
+        else:
+            clicks = self.clicks.join(other.clicks)
+        return FramePrompt(box=other.box or self.box, clicks=clicks)
+
 
 @dataclass(frozen=True)
 class FrameResult:
@@ -60,8 +68,8 @@ class Pending:
 class TrackedObject:
     """An object's state, by frame index.
 
-    reverse: of frames that were tracked, whether in reverse. settled: those of them that were tracked since the prompts
-    last changed, with their direction: they need no new look.
+    reverse: of frames that were tracked, whether in reverse. settled: those of them that were tracked since the
+    prompts, or the frames before them, last changed, with their direction: they need no new look.
     """
 
     bank: Bank
@@ -86,6 +94,44 @@ class TrackedObject:
             return True
         return any((frame > frame_index) == found_in_reverse for frame in self.bank.conditioning)
 
+    def note_tracked(self, frame_index: int, reverse: bool) -> None:
+        """The frame was tracked in this direction. What was found beyond it came of what it was before, and no longer
+        holds.
+        """
+        beyond = [frame for frame in self.settled if (frame > frame_index) != reverse and frame != frame_index]
+        for frame in beyond:
+            del self.settled[frame]
+        self.reverse[frame_index] = self.settled[frame_index] = reverse
+
+    def take_back(self, frame_index: int) -> None:
+        """Forget what was said and found of a frame.
+
+        If that leaves nothing to follow the object from, corrections that were ordinary memories become conditioning;
+        without any, what came of the prompt is forgotten on all frames.
+        """
+        self.bank.remove(frame_index)
+        for by_frame in (self.prompts, self.results, self.reverse):
+            by_frame.pop(frame_index, None)
+        self.settled.clear()
+        if self.bank.conditioning:
+            return
+        self.bank.conditioning.update(self.prompts)
+        if not self.prompts:
+            for by_frame in (self.bank.features, self.bank.pointers, self.results, self.reverse):
+                by_frame.clear()
+
+    def clear_around(self, frame_index: int) -> None:
+        """Forget the memories around a prompted frame, but not those of other prompted ones."""
+        self.bank.clear_around(frame_index, keep=self.prompts)
+
+    def clear_around_prompts_before(self, frame_index: int, reverse: bool) -> None:
+        """`clear_around` the prompted frames that come right before this one in the direction of tracking."""
+        past = 1 if reverse else -1
+        before = frame_index + past
+        while before in self.prompts:
+            self.clear_around(before)
+            before += past
+
     def low_res_logits(self, frame_index: int) -> Tensor | None:
         """The mask logits (1, h, w) found on a frame, float32, whether remembered yet or not."""
         if frame_index in self.pending:
@@ -108,9 +154,9 @@ class InPlace:
 
 @dataclass(frozen=True)
 class KeepOn:
-    """Keeps tensors on a device; None: where they are."""
+    """Keeps copies of tensors on a device; None: where they are."""
 
     device: torch.device | None = None
 
     def __call__(self, tensor: Tensor) -> InPlace:
-        return InPlace(tensor if self.device is None else tensor.to(self.device))
+        return InPlace(tensor.to(self.device or tensor.device, copy=True))

@@ -31,7 +31,7 @@ ObjectId = TypeVar("ObjectId", bound=Hashable)
 class Tracker(Generic[ObjectId]):
     """Objects on the frames of one video.
 
-    num_frames: length of the video; None for a stream. keep: where memory features and logits are put.
+    num_frames: length of the video; None for a stream. keep: where copies of memory features and logits are put.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class Tracker(Generic[ObjectId]):
             memory = remember(self.model, features, found)
             self._store(objects, frame_index, self._filled(found), memory, conditioning=False)
             for known in objects:
-                known.reverse[frame_index] = known.settled[frame_index] = reverse
+                known.note_tracked(frame_index, reverse)
 
     def forget(self, frame_index: int) -> None:
         """In a stream: drop results of frames before this one, and all that neither it, which may yet be corrected, nor
@@ -147,7 +147,7 @@ class Tracker(Generic[ObjectId]):
         memory = remember(self.model, features, answer.masks, binary=self.policy.binary_prompted_memory)
         self._store([known], frame_index, answer.masks, memory, answer.conditioning)
         if self.policy.clear_around_corrections:
-            known.bank.clear_around(frame_index)
+            known.clear_around(frame_index)
 
     def _passes(self, object_ids: Sequence[ObjectId]) -> Iterator[Sequence[ObjectId]]:
         per_pass = max(1, MAX_TOKENS_PER_PASS // self.model.config.embedding_side**2)
@@ -167,14 +167,11 @@ class Tracker(Generic[ObjectId]):
     def _store(
         self, objects: Sequence[TrackedObject], frame_index: int, found: ObjectMasks, memory: Tensor, conditioning: bool
     ) -> None:
-        """Each object's row on its own, so that none keeps the others' alive. Features are rounded to bfloat16, as the
+        """Each object's row is copied, so that none keeps the others' alive. Features are rounded to bfloat16, as the
         released predictors do, in float32 too. If they cannot be kept, nothing has changed."""
         memory = memory.bfloat16()
         scores = torch.stack((found.iou_scores.float(), found.object_scores[:, 0].float()), dim=1).tolist()
-        kept = [
-            (self.keep(features.clone()), self.keep(logits.clone()))
-            for features, logits in zip(memory, found.logits, strict=True)
-        ]
+        kept = [(self.keep(features), self.keep(logits)) for features, logits in zip(memory, found.logits, strict=True)]
         for row, (known, (features, logits)) in enumerate(zip(objects, kept, strict=True)):
             known.bank.add(frame_index, features, found.pointers[row].clone(), conditioning=conditioning)
             known.results[frame_index] = FrameResult(logits, *scores[row])

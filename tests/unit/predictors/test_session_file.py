@@ -248,6 +248,7 @@ def test_policy_and_options_come_back_unless_others_are_given(model, tmp_path):
     assert again.options == options
     other = VideoSession.load(tmp_path / "session", model, VIDEO, options=SessionOptions())
     assert not other.options.non_overlapping
+    assert other.tracker.policy == policy
 
 
 @pytest.mark.parametrize("place", ["device", "cpu", "folder"])
@@ -260,7 +261,6 @@ def test_state_is_put_where_it_was_but_for_a_folder(model, tmp_path, place):
     again = VideoSession.load(tmp_path / "session", model, VIDEO)
     assert again.options.state == ("cpu" if place == "folder" else place)
     same(rest_of(again), rest_of(session))
-    assert other.tracker.policy == policy
 
 
 def test_a_video_with_a_path_is_found_again(model, tmp_path, monkeypatch):
@@ -286,13 +286,26 @@ def test_a_video_without_a_path_is_to_be_given(model, saved):
         VideoSession.load(saved, model)
 
 
+def test_a_video_that_was_moved_is_to_be_given(model, tmp_path):
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    Image.fromarray(VIDEO[0]).save(folder / "0.png")
+    session = VideoSession(model, folder)
+    begin(session)
+    session.save(tmp_path / "session")
+    folder = folder.rename(tmp_path / "elsewhere")
+    with pytest.raises(FileNotFoundError, match="frames, which is there no more: give it as `video`"):
+        VideoSession.load(tmp_path / "session", model)
+    assert VideoSession.load(tmp_path / "session", model, folder).masks(0).masks.keys() == {1, 2, 30}
+
+
 @pytest.mark.parametrize(
     "video",
     [VIDEO[:19], VIDEO.transpose(0, 2, 1, 3).copy(), iter(VIDEO)],
     ids=["shorter", "of another size", "a stream"],
 )
 def test_another_video_is_refused(model, saved, video):
-    with pytest.raises(ValueError, match=r"a video of 20 frames of \(height, width\) \(48, 64\), but this one has"):
+    with pytest.raises(ValueError, match=r"a video of 20 frames of \(height, width\) \(48, 64\), but this is a"):
         VideoSession.load(saved, model, video)
 
 

@@ -251,16 +251,23 @@ def test_what_holds_is_given_again_without_work(model, monkeypatch):
     assert calls == []
 
 
-def test_a_generator_that_was_left_goes_on_where_it_was(model):
-    expected = run(session_of(model))
-    session = session_of(model)
+@pytest.mark.parametrize("clears", [False, True])
+@pytest.mark.parametrize("left_at", [3, 4, 6])
+def test_a_generator_that_was_left_goes_on_where_it_was(model, clears, left_at):
+    def prompted() -> VideoSession:
+        session = session_of(model, policy={"clear_around_corrections": clears})
+        session.add_points(4, 1, [(30, 30)], [1])
+        return session
+
+    expected = run(prompted())
+    session = prompted()
     for frame in session.propagate():
-        if frame.frame_index == 6:
+        if frame.frame_index == left_at:
             break
     calls = spied(session)
     for index, frame in run(session).items():
         same(frame, expected[index])
-    assert [index for index, _, _ in calls] == list(range(7, NUM_FRAMES))
+    assert [index for index, _, _ in calls] == list(range(left_at + 1, NUM_FRAMES))
 
 
 def test_objects_can_come_and_go_while_a_generator_is_under_way(model):
@@ -277,8 +284,9 @@ def test_objects_can_come_and_go_while_a_generator_is_under_way(model):
 
 
 @pytest.mark.parametrize("conditions", [True, False])
-def test_a_correction_has_effect_and_leaves_the_other_objects_alone(model, conditions):
-    session = session_of(model, policy={"corrections_condition": conditions})
+@pytest.mark.parametrize("clears", [True, False])
+def test_a_correction_has_effect_and_leaves_the_other_objects_alone(model, conditions, clears):
+    session = session_of(model, policy={"corrections_condition": conditions, "clear_around_corrections": clears})
     before = run(session)
     others = {id_: results_of(session, id_) for id_ in (2, 3)}
     answer = session.add_points(10, 1, [(60, 44)], [1], return_logits=True)
@@ -299,6 +307,33 @@ def test_a_correction_has_effect_and_leaves_the_other_objects_alone(model, condi
     for id_, results in others.items():
         now = results_of(session, id_)
         assert all(now[index] is results[index] for index in range(NUM_FRAMES))
+
+
+@pytest.mark.parametrize("conditions", [True, False])
+def test_a_correction_does_not_clear_another(model, conditions):
+    """What was said of a frame is not among the memories that a prompt nearby may contradict."""
+    policy = {"corrections_condition": conditions, "clear_around_corrections": True}
+    session, expected = session_of(model, policy=policy), session_of(model, policy=policy)
+    for each, frames in ((session, (10, 12)), (expected, (12,))):
+        run(each)
+        for frame in frames:
+            each.add_points(frame, 1, [(60, 44)], [1])
+    assert session.tracker.objects[1].bank.features.keys() >= {0, 10, 12}
+    assert far(run(session)[13], run(expected)[13], 1) > 1e-4
+
+
+def test_results_that_came_of_others_which_were_found_anew_are_found_anew_too(model):
+    """Frames 11 to 19 were tracked after the correction, but from frames 6 to 10 as they were before it."""
+    session, expected = session_of(model), session_of(model)
+    run(expected, max_frames=11)
+    expected.add_points(5, 1, [(60, 44)], [1])
+    for frame in session.propagate():
+        if frame.frame_index == 10:
+            session.add_points(5, 1, [(60, 44)], [1])
+    for each in (session, expected):
+        run(each, start=5, max_frames=6)
+    for index, frame in run(session, start=11).items():
+        same(frame, expected.masks(index, return_logits=True) if index < 11 else run(expected, start=11)[index])
 
 
 def test_a_correction_that_is_propagated_from_its_frame_leaves_earlier_frames(model):
@@ -363,13 +398,13 @@ def test_frames_that_were_reached_over_a_gap_are_followed_anew_once_it_is_closed
         same(frame, expected[index])
 
 
-def test_a_prompt_ahead_clears_the_memories_around_it_when_it_is_reached(model):
+def test_a_prompt_ahead_clears_the_memories_around_it_when_it_is_passed(model):
     """If the policy says so: seven frames to each side, but not other prompted ones."""
     session = session_of(model, policy={"clear_around_corrections": True})
     session.add_points(10, 1, [(60, 44)], [1])
-    run(session, max_frames=11)
-    assert sorted(session.tracker.objects[1].bank.features) == [0, 1, 2, 10]
-    assert sorted(session.tracker.objects[2].bank.features) == list(range(11))
+    run(session, max_frames=12)
+    assert sorted(session.tracker.objects[1].bank.features) == [0, 1, 2, 10, 11]
+    assert sorted(session.tracker.objects[2].bank.features) == list(range(12))
 
 
 def test_an_object_without_a_prompt_is_not_followed(model):
@@ -379,6 +414,36 @@ def test_an_object_without_a_prompt_is_not_followed(model):
         session.propagate()
     session.add_points(4, 2, [(30, 30)], [1])
     assert run(session)[19].masks.keys() == {1, 2, 3}
+
+
+@pytest.mark.parametrize("conditions", [True, False])
+@pytest.mark.parametrize("frame", [0, 4])
+def test_an_object_whose_prompts_were_all_taken_back_begins_anew(model, conditions, frame):
+    """Nothing of what was found from a click on the wrong thing is left, wherever the next click is."""
+    session = session_of(model, policy={"corrections_condition": conditions})
+    run(session)
+    session.clear_prompts(0, 1)
+    assert 1 not in session.masks(0).masks
+    assert 1 not in session.masks(7).masks
+    fresh = session_of(model, policy={"corrections_condition": conditions})
+    fresh.remove_object(1)
+    for each in (session, fresh):
+        each.add_points(frame, 1, [(30, 30)], [1])
+    for how in ({"start": frame, "direction": "backward"}, {"start": 0}):
+        expected = run(fresh, **how)
+        for index, found in run(session, **how).items():
+            assert far(found, expected[index], 1) < 1e-4
+
+
+def test_a_correction_is_followed_though_the_prompt_before_it_was_taken_back(model):
+    session = session_of(model, policy={"corrections_condition": False})
+    run(session)
+    session.add_points(10, 1, [(60, 44)], [1])
+    answer = session.masks(10, return_logits=True)
+    session.clear_prompts(0, 1)
+    frames = run(session, direction="both")
+    same(frames[10], answer)
+    assert all(1 in frame.masks for frame in frames.values())
 
 
 def test_a_removed_object_leaves_the_others_as_they_are(model):
@@ -542,6 +607,37 @@ def test_a_frame_of_another_size_does_not_count(model):
         session.step(VIDEO[1].transpose(1, 0, 2))
     assert session.newest_frame == 0
     same(session.step(VIDEO[1], return_logits=True), expected.step(VIDEO[1], return_logits=True))
+
+
+@pytest.mark.parametrize("failing", ["encode_image", "encode_memory"])
+def test_a_frame_that_cannot_be_worked_on_does_not_count(model, monkeypatch, failing):
+    """Where memory ran out, or the user interrupted: the same frame, or another, can be given again."""
+    session, expected = VideoSession(model), VideoSession(model)
+    for each in (session, expected):
+        each.step(VIDEO[0])
+        point_at_three(each)
+
+    def fail(*given):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(model, failing, fail)
+        with pytest.raises(KeyboardInterrupt):
+            session.step(VIDEO[5])
+    assert session.newest_frame == 0
+    assert np.array_equal(session.frame(0), VIDEO[0])
+    same(session.masks(0, return_logits=True), expected.masks(0, return_logits=True))
+    for each in (session, expected):
+        each.add_points(0, 1, [(1, 1)], [0])
+    same(session.step(VIDEO[1], return_logits=True), expected.step(VIDEO[1], return_logits=True))
+
+
+def test_the_newest_frame_is_kept_though_its_array_is_used_again(model):
+    buffer = VIDEO[0].copy()
+    session = VideoSession(model)
+    session.step(buffer)
+    buffer[:] = 0
+    assert np.array_equal(session.frame(0), VIDEO[0])
 
 
 def test_a_stream_whose_objects_were_all_taken_back_goes_on(model):
@@ -711,6 +807,32 @@ def test_frames_that_are_not_there(model, frame):
         session.propagate(start=frame)
 
 
+def test_numbers_of_any_library_are_indices_and_ids(model):
+    session, expected = VideoSession(model, VIDEO), VideoSession(model, VIDEO)
+    for one, zero in ((np.int64(1), np.uint8(0)), (torch.tensor(1), torch.tensor(0))):
+        session.add_points(zero, one, [(20, 20)], [1])
+        session.add_points(zero, one, [(50, 40)], [0])
+        expected.add_points(0, 1, [(20, 20)], [1])
+        expected.add_points(0, 1, [(50, 40)], [0])
+        same(session.masks(zero, return_logits=True), expected.masks(0, return_logits=True))
+        assert type(session.masks(zero).frame_index) is int
+        assert [type(id_) for id_ in session.object_ids] == [int]
+        for each in (session, expected):
+            each.clear_prompts(zero, one)
+            each.remove_object(one)
+
+
+def test_other_things_are_no_indices_and_no_ids(model):
+    session = session_of(model)
+    with pytest.raises(TypeError, match="object_id is 'dog', but it must be a whole number"):
+        session.add_points(0, "dog", [(1, 1)], [1])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"object_id is 1\.5"):
+        session.remove_object(1.5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"frame_index is 0\.0, but it must be a whole number"):
+        session.masks(0.0)  # type: ignore[arg-type]
+    assert session.object_ids == [1, 2, 3]
+
+
 def test_objects_that_are_not_there(model):
     session = session_of(model)
     for ask in (lambda: session.remove_object(7), lambda: session.clear_prompts(0, 7)):
@@ -763,6 +885,8 @@ def test_streams_and_videos_are_followed_each_in_their_way(model):
         pulled.propagate(start=0)
     with pytest.raises(ValueError, match="without start and direction"):
         pulled.propagate(direction="both")
+    with pytest.raises(ValueError, match="max_frames is 0"):
+        pulled.propagate(max_frames=0)
     with pytest.raises(ValueError, match="none has come yet: call step first"):
         pushed.add_points(0, 1, [(1, 1)], [1])
 
@@ -770,6 +894,13 @@ def test_streams_and_videos_are_followed_each_in_their_way(model):
 @pytest.mark.parametrize(
     ("options", "message"), [({"feature_cache_size": 0}, "at least one frame"), ({"state": "disk"}, "'disk'")]
 )
-def test_options_that_make_no_sense(model, options, message):
+def test_options_that_make_no_sense(options, message):
     with pytest.raises(ValueError, match=message):
-        VideoSession(model, VIDEO, options=SessionOptions(**options))
+        SessionOptions(**options)
+
+
+def test_a_place_for_state_that_cannot_be_made_opens_no_video(model, tmp_path, monkeypatch):
+    monkeypatch.setattr("masklet.predictors.video.open_video", None)
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        VideoSession(model, VIDEO, options=SessionOptions(state=tmp_path / "file"))

@@ -62,6 +62,21 @@ def test_prompts_that_make_no_sense(points, labels, box, message):
         parse_points(points, labels, box, SIZE, 64)
 
 
+@pytest.mark.parametrize("how", ["bfloat16", "gradient"])
+def test_tensors_are_checked_like_arrays(how):
+    def tensor(*values: float) -> torch.Tensor:
+        made = torch.tensor(values, dtype=torch.float32)
+        return made.bfloat16() if how == "bfloat16" else made.requires_grad_()
+
+    inside = parse_points(tensor(8, 12)[None], torch.tensor([1]), tensor(8, 12, 32, 24), SIZE, 128)
+    assert inside.points is not None
+    assert inside.points.coords.tolist() == [[[16, 32], [64, 64], [16, 32]]]
+    with pytest.raises(ValueError, match=r"point \[65.0, 1.0\] is outside the frame"):
+        parse_points(tensor(65, 1)[None], torch.tensor([1]), None, SIZE, 128)
+    with pytest.raises(ValueError, match="outside the frame"):
+        parse_points(None, None, tensor(65, 1, 70, 9), SIZE, 128)
+
+
 def test_points_of_several_objects_are_refused():
     with pytest.raises(ValueError, match="of 2 objects were given"):
         parse_points([[(1, 1)], [(5, 5)]], [[1], [1]], None, SIZE, 64)

@@ -30,15 +30,15 @@ def seen(selection: Selection[str, str]) -> tuple[list[tuple[int, str]], list[tu
 
 def expected(policy, conditioning, tracked, frame, reverse, num_frames):
     """The released predictors' rules. Frames of the past are counted in the direction of tracking."""
+    conditioning = [t for t in conditioning if t != frame]
     chosen = set(conditioning)
     if policy.max_conditioning_frames is not None and len(chosen) > policy.max_conditioning_frames:
         before = [t for t in conditioning if t < frame]
-        after = [t for t in conditioning if t >= frame]
+        after = [t for t in conditioning if t > frame]
         chosen = {*before[-1:], *after[:1]}
         for t in sorted(conditioning, key=lambda t: (abs(t - frame), t)):
             if len(chosen) < policy.max_conditioning_frames:
                 chosen.add(t)
-    chosen.discard(frame)
     known = ({*conditioning, *tracked} - chosen) - {frame}
     step = 1 if reverse else -1
     on_grid = (t for t in count(frame + 2 * step, step) if t % policy.stride == 0)
@@ -66,7 +66,7 @@ def test_of_two_conditioning_frames_as_near_the_earlier_is_looked_at():
         bank: MemoryBank[str, str] = MemoryBank(MemoryPolicy(max_conditioning_frames=3))
         for frame in order:
             bank.add(frame, f"map {frame}", f"pointer {frame}", conditioning=True)
-        assert seen(bank.select(25))[0] == [(6, "map 23"), (6, "map 24")]
+        assert seen(bank.select(25))[0] == [(6, "map 23"), (6, "map 24"), (6, "map 27")]
 
 
 def test_a_frame_in_the_middle_of_a_long_video():
@@ -96,6 +96,15 @@ def test_own_memory_and_future_pointers_only_on_request():
     assert not bank_of(MemoryPolicy(), [5]).select(5)
 
 
+def test_a_frame_itself_takes_no_place_among_those_it_looks_at():
+    """A second click on a frame looks at what the first one looked at."""
+    bank = bank_of(MemoryPolicy(max_conditioning_frames=2), [3, 5])
+    first = bank.select(9)
+    bank.add(9, "map 9", "pointer 9", conditioning=True)
+    assert bank.select(9) == first
+    assert [far for far, _ in bank.select(9, own=True).pointers] == [4, 0, 6]  # 5 and itself; 3 as an ordinary one
+
+
 def test_a_frame_is_remembered_anew():
     bank = bank_of(MemoryPolicy(), [3], [4])
     bank.add(4, "new map", "new pointer", conditioning=True)
@@ -114,6 +123,12 @@ def test_clearing_around_a_frame_spares_conditioning_ones(stride):
     bank.clear_around(20)
     reach = 7 * stride
     assert sorted(bank.pointers) == sorted(bank.features) == [*range(20 - reach), 18, 20, *range(21 + reach, 41)]
+
+
+def test_clearing_around_a_frame_spares_it_and_those_that_are_to_be_kept():
+    bank = bank_of(MemoryPolicy(), [0], range(1, 31))
+    bank.clear_around(20, keep={14, 22})
+    assert sorted(bank.features) == [*range(13), 14, 20, 22, 28, 29, 30]
 
 
 @settings(deadline=None, max_examples=40)

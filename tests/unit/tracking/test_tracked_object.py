@@ -87,7 +87,71 @@ def test_logits_of_a_pending_answer_go_first():
 
 def test_tensors_are_kept_where_asked():
     tensor = torch.ones(2)
-    assert KeepOn()(tensor).load() is tensor
-    assert KeepOn(torch.device("cpu"))(tensor).load() is tensor
+    for keep in (KeepOn(), KeepOn(torch.device("cpu"))):
+        kept = keep(tensor).load()
+        assert torch.equal(kept, tensor)
+        assert kept.data_ptr() != tensor.data_ptr()  # a copy, so that a row does not keep its batch alive
     assert KeepOn(torch.device("meta"))(tensor).load().device.type == "meta"
     assert isinstance(KeepOn()(tensor), KeptTensor)
+
+
+def test_a_box_takes_the_place_of_another_and_clicks_are_added():
+    other = Points.of_boxes(torch.tensor([[[5.0, 6.0], [7.0, 8.0]]]))
+    assert FramePrompt(box=BOX).with_more(FramePrompt(box=other)) == FramePrompt(box=other)
+    assert FramePrompt(box=BOX).with_more(FramePrompt(clicks=CLICKS)) == FramePrompt(box=BOX, clicks=CLICKS)
+    assert FramePrompt(clicks=CLICKS).with_more(FramePrompt(box=BOX)) == FramePrompt(box=BOX, clicks=CLICKS)
+    assert FramePrompt(mask=torch.ones(1, 1, 4, 4)).with_more(FramePrompt(box=BOX)) == FramePrompt(box=BOX)
+    clicks = FramePrompt(clicks=CLICKS).with_more(FramePrompt(clicks=CLICKS)).clicks
+    assert clicks is not None
+    assert clicks.labels.tolist() == [[1, 1]]
+
+
+@pytest.mark.parametrize(("reverse", "left"), [(False, {1: False, 2: True, 5: False}), (True, {5: True, 7: False})])
+def test_what_lies_beyond_a_frame_that_is_tracked_no_longer_holds(reverse, left):
+    known = tracked([0], f1=False, f2=True, f5=False, f7=False)
+    known.note_tracked(5, reverse)
+    assert known.settled == left
+    assert known.reverse == {5: reverse}
+
+
+@pytest.mark.parametrize(("reverse", "left"), [(False, {4, 5, 20}), (True, {4, 5, 20})])
+def test_memories_around_the_prompts_right_before_a_frame_are_cleared(reverse, left):
+    """Of 4 and 5, seven frames to each side, going forward to 6 or in reverse to 3; not around 20."""
+    known = tracked([5])
+    for frame in (1, 4, 5, 9, 12, 20, 21):
+        known.bank.add(frame, InPlace(torch.ones(1)), torch.ones(1), conditioning=frame == 5)
+    known.prompts.update({frame: FramePrompt(clicks=CLICKS) for frame in (4, 5, 20)})
+    known.clear_around_prompts_before(3 if reverse else 6, reverse)
+    assert known.bank.features.keys() == {*left, 21}
+
+
+def with_history(prompts, conditioning) -> TrackedObject:
+    known = tracked()
+    for frame in range(6):
+        known.bank.add(frame, InPlace(torch.ones(1)), torch.ones(1), conditioning=frame in conditioning)
+        known.results[frame] = result(1.0)
+        known.note_tracked(frame, False)
+    known.prompts.update({frame: FramePrompt(clicks=CLICKS) for frame in prompts})
+    return known
+
+
+def test_a_prompt_that_is_taken_back_leaves_the_others():
+    known = with_history(prompts=[0, 3], conditioning=[0, 3])
+    known.take_back(3)
+    assert known.prompts.keys() == known.bank.conditioning == {0}
+    assert known.bank.features.keys() == known.results.keys() == known.reverse.keys() == {0, 1, 2, 4, 5}
+    assert not known.settled
+
+
+def test_a_correction_conditions_once_no_other_prompt_does():
+    known = with_history(prompts=[0, 3], conditioning=[0])
+    known.take_back(0)
+    assert known.bank.conditioning == known.prompts.keys() == {3}
+    assert known.results.keys() == {1, 2, 3, 4, 5}
+
+
+def test_nothing_is_left_of_an_object_whose_last_prompt_is_taken_back():
+    known = with_history(prompts=[0], conditioning=[0])
+    known.take_back(0)
+    assert not any((known.prompts, known.results, known.reverse, known.settled))
+    assert not any((known.bank.features, known.bank.pointers, known.bank.conditioning))
