@@ -78,9 +78,10 @@ def follow_object(model: Sam2, output: Path) -> None:
                 seen += bool(frame.masks[1].any())
                 if frame.frame_index in shown:
                     views.append(view)
-    rate = len(list(masks.glob("*.png"))) / (time.perf_counter() - start)
+    count, seconds = video.num_frames, time.perf_counter() - start
     write_image(output / f"{CLIP.stem}.jpg", draw_grid(views, columns=2))
-    print(f"{CLIP.name}: predicted IoU {first.scores[1]:.2f} on the first frame, a mask on {seen}; {rate:.0f} a second")
+    print(f"{CLIP.name}: predicted IoU {first.scores[1]:.2f} on the first frame, the rabbit on {seen} of {count}")
+    print(f"  {count / seconds:.0f} frames a second, drawing and writing included")
     print(f"  out/{CLIP.stem}.mp4  an overlay, with the clip's sound\n  out/{CLIP.stem}/      a mask for each frame")
     print(f"  out/{CLIP.stem}.jpg  some frames side by side")
 

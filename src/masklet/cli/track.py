@@ -45,10 +45,10 @@ class TrackOptions:
     """Where to follow objects, and how clean."""
 
     direction: Literal["forward", "backward", "both"] = "both"
-    """Where to go from the prompts: to the end, to the beginning, or from each object's first prompt both ways."""
+    """Forward from the first prompt, backward from the last, or from each object's own first prompt both ways."""
 
     max_frames: Annotated[int | None, Parameter(validator=validators.Number(gte=1))] = None
-    """How many frames to go through in each direction. If not given, all."""
+    """How many frames to go through each way, from the first prompt, backward from the last. If not given, all."""
 
     non_overlapping: Annotated[bool, Parameter(negative="", show_default=False)] = False
     """A pixel belongs to one object at most."""
@@ -161,11 +161,7 @@ def _work(
     resume: bool,
 ) -> BaseException | None:
     """Follow the objects, then draw. What ended it midway, after the state was saved; None if nothing did."""
-
-    def follow_all() -> None:
-        follow(session, folder, prompts, tracking, resume=resume, pictures=not output.no_masks)
-
-    stop = _attempt(follow_all)
+    stop = _attempt(lambda: follow(session, folder, prompts, tracking, resume=resume, pictures=not output.no_masks))
     if stop:
         _save(session, folder)
     if not output.no_overlay:

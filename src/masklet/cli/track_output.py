@@ -94,9 +94,10 @@ class RunFolder:
         now = json.loads(json.dumps(run))
         differing = [name for name in now if not isinstance(known, dict) or known.get(name) != now[name]]
         if differing:
+            given = [name if name in ("video", "prompts") else f"--{name.replace('_', '-')}" for name in differing]
             raise UsageError(
-                f"{self.path} holds a run with other {' and '.join(differing).replace('_', ' ')}: give the same as "
-                "before, or leave --resume out to start anew"
+                f"{self.path} holds a run with another choice of {' and '.join(given)}: give the same as before, or "
+                "leave --resume out to start anew"
             )
         return True
 

@@ -55,8 +55,11 @@ class ObjectPrompt:
         return entry
 
 
-def parse_prompts(tokens: Sequence[Token]) -> tuple[Said, ...]:
-    """What the options say, in their order. ValueError for a value that means nothing, and for one without effect."""
+def parse_prompts(_: Any, tokens: Sequence[Token]) -> tuple[Said, ...]:
+    """What the options say, in their order. ValueError for a value that means nothing, and for one without effect.
+
+    A converter, as cyclopts calls it.
+    """
     frame, object_id, unused = 0, 1, ""
     found: list[Said] = []
     for token in tokens:
@@ -80,10 +83,6 @@ def _whole(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() else None
 
 
-def _convert(type_: Any, tokens: Sequence[Token]) -> tuple[Said, ...]:
-    return parse_prompts(tokens)
-
-
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class TrackPrompts:
@@ -93,7 +92,7 @@ class TrackPrompts:
         tuple[Said, ...],
         Parameter(
             name=NAMES,
-            converter=_convert,
+            converter=parse_prompts,
             n_tokens=1,
             accepts_keys=False,
             allow_leading_hyphen=True,

@@ -2,21 +2,26 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from masklet.checkpoint.save import save_model
 from masklet.cli import track as command
 from masklet.cli.console import UsageError
 from masklet.cli.main import DONE, FAILED, MISUSED, STOPPED, main
+from masklet.config import ModelConfig
 from masklet.io.files import read_mask_png
 from masklet.io.masklets import read_masklets, to_masks
 from masklet.io.video_file import VideoFile
 from masklet.io.video_writer import VideoWriter
+from masklet.model import Sam2
 from masklet.predictors.video import VideoSession
 from masklet.tracking.tracker import Tracker
 
@@ -63,9 +68,24 @@ class Run:
         return main(["track", str(video), *options, *self.options])
 
 
+@pytest.fixture(scope="session")
+def checkpoint(tiny: ModelConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model to which every object is present, and whose masks depend on prompts and memories."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = Sam2(tiny)
+    model.get_parameter("mask_decoder.object_head.layers.2.bias").data += 10.0
+    for name, weights in model.named_parameters():
+        if name.startswith("mask_decoder.hypernetworks") and name.endswith("layers.2.weight"):
+            weights.data *= 100.0
+        elif name.endswith("cross_attention.out_projection.weight") and name.startswith("memory_attention"):
+            weights.data *= 10.0
+    return save_model(model, tmp_path_factory.mktemp("tiny") / "tiny.pt")
+
+
 @pytest.fixture
-def run(tiny_checkpoint: Path, out: Path) -> Run:
-    return Run(tiny_checkpoint, out)
+def run(checkpoint: Path, out: Path) -> Run:
+    return Run(checkpoint, out)
 
 
 def results(out: Path) -> dict[int, list[dict[str, Any]]]:
@@ -87,13 +107,14 @@ def test_every_frame_gets_each_object(clip: Path, out: Path, run: Run, capsys: p
         for record in found:
             mask = read_mask_png(out / "masks" / str(record["id"]) / f"{frame:05d}.png")
             assert mask.shape == SIZE
+            assert 0 < mask.mean() < 1
             assert np.array_equal(mask, to_masks(record))
     assert count_frames(out / "overlay.mp4") == NUM_FRAMES
     captured = capsys.readouterr()
     assert captured.err == ""
     lines = [line.split("\t") for line in captured.out.splitlines()]
     assert lines[0] == ["object", "frames", "visible", "score", "first", "last"]
-    assert [line[:2] for line in lines[1:]] == [["1", "8"], ["2", "8"]]
+    assert [line[:3] for line in lines[1:]] == [["1", "8", "8"], ["2", "8", "8"]]
 
 
 @pytest.mark.parametrize(
@@ -124,12 +145,17 @@ def test_what_is_not_wanted_is_not_written(clip: Path, out: Path, run: Run) -> N
     assert sorted(path.name for path in out.iterdir()) == ["masklets.jsonl", "run.json"]
 
 
-def test_options_reach_the_tracker(clip: Path, out: Path, run: Run) -> None:
-    boxes = ("--box", "1,1,30,25", "--object", "2", "--box", "3,3,36,28")
-    assert run(clip, *boxes, "--non-overlapping", "--hole-area", "1e9", "--no-overlay") == DONE
-    for found in results(out).values():
-        first, second = (to_masks(record) for record in found)
-        assert not (first & second).any()
+def test_objects_overlap_unless_told_otherwise(clip: Path, out: Path, run: Run) -> None:
+    boxes = ("--box", "1,1,30,25", "--object", "2", "--box", "3,3,36,28", "--no-overlay")
+    for options, overlap in (((), True), (("--non-overlapping",), False)):
+        assert run(clip, *boxes, *options) == DONE
+        pairs = [[to_masks(record) for record in found] for found in results(out).values()]
+        assert any((first & second).any() for first, second in pairs) == overlap
+
+
+def test_all_holes_can_be_filled(clip: Path, out: Path, run: Run) -> None:
+    assert run(clip, "--point", "10,8", "--hole-area", "1e9", "--no-overlay") == DONE
+    assert all(to_masks(record).all() for found in results(out).values() for record in found)
 
 
 def test_a_prompts_file_and_what_a_run_wrote_down(clip: Path, tmp_path: Path, out: Path, run: Run) -> None:
@@ -277,7 +303,7 @@ def test_a_stop_in_other_prompts_does_not_go_on(
     breaks.frame = None
     before = (out / "masklets.jsonl").read_bytes()
     assert run(clip, "--point", "11,8", "--resume") == MISUSED
-    assert "other prompts" in capsys.readouterr().err
+    assert "another choice of prompts" in capsys.readouterr().err
     assert (out / "masklets.jsonl").read_bytes() == before
 
 
@@ -301,16 +327,17 @@ def test_a_picture_that_cannot_be_read(stills: Path, out: Path, run: Run, capsys
     assert list(results(out)) == list(range(NUM_FRAMES))
 
 
-def test_a_file_that_ends_early(clip: Path, out: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    path = clip.with_suffix(".mkv")
+def test_a_file_that_ends_early(tmp_path: Path, out: Path, run: Run) -> None:
+    path = tmp_path / "clip.mkv"
     with VideoWriter(path, SIZE, rate=10) as writer:
         for picture in pictures():
             writer.write(picture)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
-    with_frames = len(VideoFile(path))
-    assert 0 < with_frames <= NUM_FRAMES
-    assert run(path, "--point", "10,8") in (DONE, FAILED)
-    assert 0 < count_frames(out / "overlay.mkv") == len(results(out))
+    with closing(VideoFile(path)) as file:
+        count = len(file)
+    assert 0 < count < NUM_FRAMES
+    assert run(path, "--point", "10,8") == DONE
+    assert count_frames(out / "overlay.mkv") == len(results(out)) == count
 
 
 def test_a_state_that_cannot_be_saved_is_told(
@@ -384,10 +411,10 @@ def test_what_is_no_video(tmp_path: Path, out: Path, run: Run, capsys: pytest.Ca
     assert not out.exists()
 
 
-def test_outputs_that_cannot_be(stills: Path, clip: Path, tiny_checkpoint: Path) -> None:
+def test_outputs_that_cannot_be(stills: Path, clip: Path, checkpoint: Path) -> None:
     before = sorted(stills.iterdir())
-    assert Run(tiny_checkpoint, stills)(stills, "--point", "1,1") == MISUSED
-    assert Run(tiny_checkpoint, clip)(clip, "--point", "1,1") == MISUSED
+    assert Run(checkpoint, stills)(stills, "--point", "1,1") == MISUSED
+    assert Run(checkpoint, clip)(clip, "--point", "1,1") == MISUSED
     assert sorted(stills.iterdir()) == before
 
 

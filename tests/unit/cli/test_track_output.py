@@ -99,9 +99,9 @@ def test_only_a_stopped_run_with_the_same_prompts_goes_on(folder: RunFolder) -> 
     assert not folder.can_resume(RUN)
     folder.session.touch()
     assert folder.can_resume(RUN)
-    with pytest.raises(UsageError, match="other hole area"):
+    with pytest.raises(UsageError, match="another choice of --hole-area:"):
         folder.can_resume({**RUN, "hole_area": 0.0})
-    with pytest.raises(UsageError, match="other prompts and hole area"):
+    with pytest.raises(UsageError, match="another choice of prompts and --hole-area:"):
         folder.can_resume({"prompts": [], "hole_area": 0.0})
     folder.run.write_text("{")
     with pytest.raises(UsageError, match="damaged"):
