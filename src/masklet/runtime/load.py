@@ -82,6 +82,8 @@ def prepare(
         if not isinstance(model.memory_attention, MemoryNotLoaded):
             model.memory_encoder.compile()
             # Memory grows with each frame: one program for any length, instead of one for each.
+            for layer in model.memory_attention.layers:
+                layer.get_submodule("cross_attention").in_blocks = False  # type: ignore[assignment]
             model.memory_attention.compile(dynamic=True)
     return model
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from masklet.config import MemoryConfig, ModelConfig
+from masklet.model import memory_attention
 from masklet.model.memory_attention import MemoryAttention, MemoryAttentionLayer, RopeAttention
 from masklet.model.position import rope_table
 
@@ -145,3 +146,30 @@ def test_norms_have_the_frameworks_epsilon():
     norms = [m for m in MemoryAttention(CONFIG).modules() if isinstance(m, nn.LayerNorm)]
     assert len(norms) == 2 * 3 + 1
     assert {norm.eps for norm in norms} == {1e-5}
+
+
+@pytest.mark.parametrize("with_mask", [False, True])
+@pytest.mark.parametrize(("batch", "queries"), [(1, 1), (3, 3), (1, 3)])
+def test_in_blocks_or_not_the_numbers_are_the_same(monkeypatch, rope, with_mask, batch, queries):
+    """`batch` sets of queries look at `queries` memories; blocks of five rows do not divide the map."""
+    monkeypatch.setattr(memory_attention, "QUERIES_AT_ONCE", 5)
+    attention = RopeAttention(DIM, MEMORY_DIM)
+    randomise(attention)
+    q = torch.randn(batch, TOKENS, DIM)
+    k, v = torch.randn(2, queries, 2 * TOKENS + 3, MEMORY_DIM)
+    mask = torch.rand(queries, 2 * TOKENS + 3) < 0.7 if with_mask else None
+    assert attention.in_blocks
+    with torch.no_grad():
+        blocks = attention(q, k, v, rope, 3, mask)
+        attention.in_blocks = False
+        whole = attention(q, k, v, rope, 3, mask)
+    torch.testing.assert_close(blocks, whole, atol=1e-5, rtol=1e-5)
+
+
+def test_gradients_do_not_pass_through_blocks(rope):
+    attention = RopeAttention(DIM, MEMORY_DIM)
+    q = torch.randn(1, TOKENS, DIM)
+    k = torch.randn(1, TOKENS, MEMORY_DIM, requires_grad=True)
+    attention(q, k, k, rope).sum().backward()
+    assert k.grad is not None
+    assert attention.q_projection.weight.grad is not None
