@@ -238,6 +238,6 @@ def _checked_labels(labels: Any, coords: Tensor) -> Tensor:
     values = torch.as_tensor(labels)
     if tuple(values.shape) != tuple(coords.shape[:-1]):
         raise ValueError(f"point_labels are {tuple(values.shape)}, but the points are {tuple(coords.shape)}")
-    if not torch.isin(values.cpu(), torch.tensor(LABELS)).all():
+    if not torch.isin(values.cpu().float(), torch.tensor(LABELS)).all():
         raise ValueError(f"point_labels are 1 in the object, 0 outside it, -1 for padding, not {values.tolist()}")
     return values.to(torch.int32)

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from huggingface_hub.utils import tqdm
 from torch import Tensor
@@ -18,18 +17,16 @@ from masklet.checkpoint import registry
 from masklet.compat.sam2.build import SAM2Base, find_published, load_built
 from masklet.compat.sam2.overrides import resolve
 from masklet.compat.sam2.video_frames import open_frames, preprocess_frame
+from masklet.compat.sam2.video_prompts import read_points
 from masklet.model import Sam2
-from masklet.ops.coordinates import to_model_pixels
 from masklet.ops.masks import resize_logits, suppress_overlaps
 from masklet.ops.multimask import RELEASED_STABILITY, StabilityPolicy
 from masklet.predictors.frame_features import FrameFeatures
-from masklet.predictors.prompts import LABELS
 from masklet.predictors.video_prompts import to_model_mask
 from masklet.tracking.policy import TrackingPolicy
 from masklet.tracking.step import ABSENT_LOGIT
 from masklet.tracking.tracked_object import FramePrompt, KeepOn, TrackedObject
 from masklet.tracking.tracker import Tracker
-from masklet.types import Points
 
 InferenceState = dict[str, Any]
 FrameOutput = tuple[int, list[Any], Tensor]
@@ -118,7 +115,9 @@ class SAM2VideoPredictor(SAM2Base):
         points: (N, 2), labels: (N,), box: (4,), in pixels of the video, or in [0, 1] where normalize_coords is False.
         """
         size = (inference_state["video_height"], inference_state["video_width"]) if normalize_coords else (1, 1)
-        given = self._read_points(points, labels, box, clear_old_points, size)
+        if box is not None and not clear_old_points:
+            raise ValueError("a box comes before all points, so it needs clear_old_points=True")
+        given = read_points(points, labels, box, size, self.image_size)
         tracker = self._tracker(inference_state)
         self._check_frame(inference_state, frame_idx)
         known = tracker.objects.get(obj_id)
@@ -203,8 +202,9 @@ class SAM2VideoPredictor(SAM2Base):
     def clear_all_prompts_in_frame(
         self, inference_state: InferenceState, frame_idx: int, obj_id: Hashable, need_output: bool = True
     ) -> FrameOutput | None:
-        """Take back the prompts of an object on a frame. ValueError for an object that is not there."""
+        """Take back the prompts of an object on a frame. ValueError for an object or a frame that is not there."""
         tracker = self._tracker(inference_state)
+        self._check_frame(inference_state, frame_idx)
         if obj_id not in tracker.objects:
             raise ValueError(f"there is no object {obj_id!r}; the objects are {inference_state['obj_ids']}")
         _clear(tracker.objects[obj_id], frame_idx)
@@ -300,22 +300,6 @@ class SAM2VideoPredictor(SAM2Base):
             last = inference_state["num_frames"] - 1
             raise ValueError(f"there is no frame {frame_idx}: the video has frames 0 to {last}")
 
-    def _read_points(self, points: Any, labels: Any, box: Any, clear_old_points: bool, size: tuple[int, int]) -> Points:
-        """Points in model pixels, those of the box first."""
-        if (points is None) != (labels is None):
-            raise ValueError("points and labels must be given together")
-        if points is None and box is None:
-            raise ValueError("give points with labels, or a box")
-        if box is not None and not clear_old_points:
-            raise ValueError("a box comes before all points, so it needs clear_old_points=True")
-        parts = []
-        if box is not None:
-            parts.append(Points.of_boxes(to_model_pixels(_as_corners(box), size, self.image_size)))
-        if points is not None:
-            coords, kinds = _as_points(points, labels)
-            parts.append(Points(to_model_pixels(coords, size, self.image_size), kinds))
-        return parts[0] if len(parts) == 1 else parts[0].join(parts[1])
-
 
 def build_sam2_video_predictor(
     config_file: str,
@@ -344,36 +328,6 @@ def build_sam2_video_predictor_hf(model_id: str, **kwargs: Any) -> SAM2VideoPred
     """The original's `build_sam2_video_predictor_hf`: by a published model's repository id, downloaded once."""
     published = find_published(model_id)
     return build_sam2_video_predictor(published.name, registry.download(published), **kwargs)
-
-
-def _as_corners(box: Any) -> Tensor:
-    """The box of one object as its corners (1, 2, 2)."""
-    values = _as_numbers(box)
-    if values.numel() != 4 or not values.isfinite().all():
-        raise ValueError(f"a box is four finite numbers x0, y0, x1, y1, not {values.tolist()}")
-    return values.reshape(1, 2, 2)
-
-
-def _as_points(points: Any, labels: Any) -> tuple[Tensor, Tensor]:
-    """The points of one object, (1, N, 2), and their labels (1, N)."""
-    coords = _as_numbers(points)
-    coords = coords[None] if coords.ndim == 2 else coords
-    if coords.ndim != 3 or len(coords) != 1 or coords.shape[2] != 2 or not coords.isfinite().all():
-        raise ValueError(f"points of one object are (N, 2), and finite numbers, not {coords.tolist()}")
-    kinds = (labels.detach().cpu() if isinstance(labels, Tensor) else torch.as_tensor(np.asarray(labels))).reshape(
-        1, -1
-    )
-    if kinds.shape[1] != coords.shape[1]:
-        raise ValueError(f"there are {coords.shape[1]} points and {kinds.shape[1]} labels: each point has one")
-    if not torch.isin(kinds, torch.tensor(LABELS)).all():
-        raise ValueError(f"labels are 1 in the object, 0 outside it, not {kinds.flatten().tolist()}")
-    return coords, kinds.long()
-
-
-def _as_numbers(values: Any) -> Tensor:
-    if isinstance(values, Tensor):
-        return values.detach().to("cpu", torch.float32)
-    return torch.as_tensor(np.asarray(values, dtype=np.float32))
 
 
 def _clear_around(known: TrackedObject, frame_idx: int) -> None:

@@ -57,6 +57,7 @@ def test_masks_are_float_arrays_of_zeros_and_ones(predictor):
         ({}, (1, 45, 70)),
         ({"point_coords": POINT, "point_labels": LABEL}, (1, 45, 70)),
         ({"point_coords": np.stack([POINT] * 4), "point_labels": np.ones((4, 1))}, (4, 1, 45, 70)),
+        ({"point_coords": POINT, "point_labels": np.array([True])}, (1, 45, 70)),
         ({"box": BOXES[0]}, (1, 45, 70)),
         ({"box": BOXES[:1]}, (1, 45, 70)),
         ({"box": BOXES}, (2, 1, 45, 70)),

@@ -169,18 +169,7 @@ def test_a_video_of_one_frame(predictor, frames):
     ("prompt", "message"),
     [
         ({"points": [[1, 2]]}, "given together"),
-        ({"labels": [1]}, "given together"),
-        ({}, "points with labels, or a box"),
         ({"box": [0, 0, 5, 5], "clear_old_points": False}, "clear_old_points=True"),
-        ({"points": [[1, 2]], "labels": [1, 0]}, "1 points and 2 labels"),
-        ({"points": [[1, 2]], "labels": [5]}, r"1 in the object.*\[5\]"),
-        ({"points": [[1, 2]], "labels": [0.5]}, r"1 in the object.*\[0\.5\]"),
-        ({"points": [[1, 2, 3]], "labels": [1]}, r"\(N, 2\)"),
-        ({"points": np.zeros((2, 1, 2)), "labels": [1, 1]}, r"\(N, 2\)"),
-        ({"points": [[float("nan"), 2]], "labels": [1]}, "finite"),
-        ({"box": [0, 0, 5]}, "four finite numbers"),
-        ({"box": [[0, 0, 5, 5], [1, 1, 2, 2]]}, "four finite numbers"),
-        ({"box": [0, 0, 5, float("inf")]}, "four finite numbers"),
     ],
 )
 def test_wrong_prompts_are_named_and_leave_nothing_behind(prompt, message, predictor, state):
@@ -197,6 +186,8 @@ def test_frames_that_are_not_there(predictor, state):
         with pytest.raises(ValueError, match=f"no frame {frame}"):
             predictor.add_new_mask(state, frame, 1, np.ones((40, 56), bool))
     predictor.add_new_points_or_box(state, 0, 1, **CLICK)
+    with pytest.raises(ValueError, match="no frame 8"):
+        predictor.clear_all_prompts_in_frame(state, 8, 1)
     with pytest.raises(ValueError, match="no frame -1"):
         track(predictor, state, start_frame_idx=-1)
     with pytest.raises(ValueError, match="no frame 8"):
@@ -218,24 +209,14 @@ def test_nothing_to_propagate(predictor, state):
         track(predictor, state)
 
 
-def test_arrays_lists_and_tensors_are_one(predictor, frames):
-    points, labels, box = [[20.0, 15.0], [5.0, 5.0]], [1, 0], [4.0, 4.0, 30.0, 30.0]
-    kinds = [
-        (points, labels, box),
-        (np.array(points), np.array(labels, np.int32), np.array(box)),
-        (torch.tensor(points)[None], torch.tensor(labels)[None], torch.tensor(box)),
-        (np.array(points) / [56, 40], labels, np.array(box) / [56, 40, 56, 40]),
-    ]
+def test_coordinates_from_0_to_1(predictor, frames):
+    points, box = np.array([[20.0, 15.0], [5.0, 5.0]]), np.array([4.0, 4.0, 30.0, 30.0])
     found = []
-    for number, (coords, kind, corners) in enumerate(kinds):
+    for scale, normalize in ((1, True), ([56, 40], False)):
+        prompt = {"points": points / scale, "labels": [1, 0], "box": (box.reshape(2, 2) / scale).ravel()}
         state = predictor.init_state(frames)
-        found.append(
-            predictor.add_new_points_or_box(
-                state, 0, 1, points=coords, labels=kind, box=corners, normalize_coords=number < 3
-            )[2]
-        )
-    for masks in found[1:]:
-        torch.testing.assert_close(masks, found[0])
+        found.append(predictor.add_new_points_or_box(state, 0, 1, **prompt, normalize_coords=normalize)[2])
+    torch.testing.assert_close(*found)
 
 
 def test_the_deprecated_name(predictor, frames):
