@@ -1,6 +1,7 @@
 """Sessions on real videos: the bundled clip, damaged copies of it, and streams that go on and on."""
 
 import gc
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from PIL import Image
 
 import masklet
 from masklet.io.video import open_video
+from masklet.io.video_writer import VideoWriter
 from masklet.model import Sam2
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -94,7 +96,7 @@ def test_a_truncated_video_gives_the_frames_it_has(model, tmp_path):
     with masklet.VideoSession(model, broken) as video:
         click_everywhere(video)
         found = []
-        with pytest.raises(ValueError, match=r"broken\.mp4 breaks at frame \d+ of 60"):
+        with pytest.raises(ValueError, match=r"broken\.mp4 breaks at frame \d+ of 60"):  # noqa: PT012 (what came before)
             for frame in video.propagate():
                 found.append(frame.frame_index)
         assert found == list(range(len(found)))
@@ -147,6 +149,25 @@ def test_a_session_moves_to_another_folder_with_its_video(model, tmp_path):
     with masklet.VideoSession.load(tmp_path / "session.safetensors", model, moved) as video:
         for ours, theirs in zip(video.propagate(max_frames=8, return_logits=True), expected, strict=True):
             compare(ours, theirs)
+
+
+def test_the_guide_runs(monkeypatch, tmp_path):
+    """All its examples, in order, on a clip of 60 frames, with a small input."""
+    ground = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
+    with VideoWriter(tmp_path / "clip.mp4", (480, 640)) as writer:
+        for index in range(60):
+            writer.write(np.roll(ground, 3 * index, axis=1))
+    small = masklet.load_model("nano", device="cpu", image_size=64)
+    monkeypatch.setattr(masklet, "load_model", lambda name: small)
+    monkeypatch.chdir(tmp_path)
+    guide = (REPOSITORY / "docs" / "video.md").read_text().replace("/tmp", str(tmp_path / "state"))
+    mask = np.zeros((480, 640), bool)
+    mask[100:200, 100:300] = True
+    names: dict = {"mask": mask, "camera": [ground, ground]}
+    exec("\n".join(re.findall(r"```python\n(.*?)```", guide, re.DOTALL)), names)
+    assert names["frame"].masks.keys() == {1, 3}
+    assert names["session"].newest_frame == 1
+    assert names["video"].options.non_overlapping
 
 
 def resident() -> float:
