@@ -12,7 +12,8 @@ from torch.utils.data import IterableDataset
 
 from masklet.io.images import preprocess
 from masklet.ops.masks import innermost_point
-from masklet.training.batches import Collate, image_batches
+from masklet.training.batches import Collate, clip_batches, image_batches
+from masklet.training.clips import ClipSample
 from masklet.training.prompts import INNERMOST_CLICKS
 from masklet.training.synthetic import ImageSample
 
@@ -100,6 +101,30 @@ def test_batches_are_as_the_model_takes_them():
             assert sum(asked(batch.masks[3 * index : 3 * index + 3], one).values()) == 3
         x, y = batch.clicks.long().unbind(-1)
         assert batch.masks[torch.arange(6), y, x].all()
+
+
+class Clips(IterableDataset):
+    """Endless clips of two pictures, whose objects go down by a pixel; each with another number of objects."""
+
+    def __iter__(self) -> Iterator[ClipSample]:
+        for one in Samples():
+            masks = np.stack([one.masks, np.roll(one.masks, 1, axis=1)])
+            yield ClipSample(frames=np.stack([one.image, 255 - one.image]), masks=masks)
+
+
+def test_batches_of_clips_go_frame_by_frame():
+    (batch,) = itertools.islice(clip_batches(Clips(), 2, 3, num_workers=0), 1)
+    assert batch.pixels.shape == (2, 2, 3, SIDE, SIDE)
+    assert batch.masks.shape == (2, 6, SIDE, SIDE)
+    assert torch.equal(batch.masks[1], batch.masks[0].roll(1, dims=1)), "an object keeps its row"
+    for index, clip in enumerate(itertools.islice(Clips(), 2)):
+        for frame in range(2):
+            torch.testing.assert_close(batch.pixels[frame, index], preprocess(clip.frames[frame], SIDE))
+        one = ImageSample(image=clip.frames[0], masks=clip.masks[0])
+        times = asked(batch.masks[0, 3 * index : 3 * index + 3], one)
+        assert len(times) == min(len(one.masks), 3)
+    x, y = batch.clicks.long().unbind(-1)
+    assert batch.masks[0, torch.arange(6), y, x].all()
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
