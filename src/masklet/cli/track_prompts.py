@@ -56,10 +56,7 @@ class ObjectPrompt:
 
 
 def parse_prompts(_: Any, tokens: Sequence[Token]) -> tuple[Said, ...]:
-    """What the options say, in their order. ValueError for a value that means nothing, and for one without effect.
-
-    A converter, as cyclopts calls it.
-    """
+    """What the options say, in order, for cyclopts. ValueError for what means nothing, and for what has no effect."""
     frame, object_id, unused = 0, 1, ""
     found: list[Said] = []
     for token in tokens:
@@ -238,11 +235,14 @@ def check_frames(prompts: Iterable[ObjectPrompt], num_frames: int) -> None:
 def give_prompts(session: VideoSession, prompts: Iterable[ObjectPrompt]) -> None:
     """Tell a session. UsageError, naming object and frame, for a prompt that does not fit the frame."""
     for prompt in prompts:
-        session.frame(prompt.frame)  # that it cannot be read is no fault of the prompt
+        height, width = session.frame(prompt.frame).shape[:2]  # that it cannot be read is no fault of the prompt
         points = [(click.x, click.y) for click in prompt.clicks] or None
         labels = [click.label for click in prompt.clicks] or None
         try:
             if prompt.mask is not None:
+                if prompt.mask.shape != (height, width):  # the session takes low-res logits as well
+                    found = "{1} x {0}".format(*prompt.mask.shape)
+                    raise ValueError(f"the mask is {found} pixels, but the frame {width} x {height}")
                 session.add_mask(prompt.frame, prompt.object_id, prompt.mask)
             else:
                 session.add_points(prompt.frame, prompt.object_id, points, labels, box=prompt.box)

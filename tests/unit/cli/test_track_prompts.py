@@ -217,7 +217,13 @@ def test_a_session_is_told(session: VideoSession) -> None:
     assert {id_: sorted(known.prompts) for id_, known in session.tracker.objects.items()} == {4: [0, 2], 2: [1]}
 
 
-@pytest.mark.parametrize("what", [Click(50, 1), Box(20, 20, 30, 30), np.ones((5, 5), bool)])
+@pytest.mark.parametrize("side", [5, 16])
+def test_masks_have_the_frames_size_even_where_logits_have_another(session: VideoSession, side: int) -> None:
+    with pytest.raises(UsageError, match=f"the mask is {side} x {side} pixels, but the frame 11 x 10"):
+        give_prompts(session, merge_prompts([Said(1, 2, np.ones((side, side), bool))]))
+
+
+@pytest.mark.parametrize("what", [Click(50, 1), Box(20, 20, 30, 30)])
 def test_prompts_that_do_not_fit_are_named(session: VideoSession, what: Any) -> None:
     with pytest.raises(UsageError, match="object 2 on frame 1: "):
         give_prompts(session, merge_prompts([Said(1, 2, what)]))
