@@ -43,6 +43,21 @@ def tiny() -> ModelConfig:
     )
 
 
+@pytest.fixture(scope="module")
+def remembering_model(tiny: ModelConfig) -> Sam2:
+    """A tiny model with random weights, some of them enlarged so that objects are present and memory counts."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = Sam2(tiny).eval().requires_grad_(False)
+    larger = {"hypernetworks": 3, "decoder.transformer": 2, "cross_attention.k": 2, "cross_attention.v": 6}
+    larger |= {"cross_attention.out": 6, "memory_time": 20, "memory_encoder": 3, "pointer": 3}
+    for name, weights in model.named_parameters():
+        for part, factor in larger.items():
+            weights.mul_(factor if part in name else 1)
+    model.get_parameter("mask_decoder.object_head.layers.2.bias").fill_(4.0)
+    return model
+
+
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tiny: ModelConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A .pt file with random weights of a tiny model, which states its own configuration."""

@@ -1,6 +1,6 @@
 """Which frames a propagation goes through, and which objects take part on each."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,16 +9,22 @@ Direction = Literal["forward", "backward", "both"]
 
 @dataclass(frozen=True)
 class Pass:
-    """Frames to go through in one direction. split: each object only from its first prompt on, or in reverse only
-    before it, so that every frame is reached from a prompt, and once."""
+    """Frames to go through in one direction.
 
-    frames: range
+    reach: None where every object takes part on every frame. Otherwise each is followed from its own first prompt: so
+    many frames from there on, or in reverse so many before it. So every frame is reached from a prompt, and once.
+    """
+
+    frames: Sequence[int]
     reverse: bool
-    split: bool = False
+    reach: int | None = None
 
     def takes(self, frame_index: int, conditioning: Set[int]) -> bool:
         """Whether an object with these conditioning frames is followed on a frame."""
-        return not self.split or (frame_index < min(conditioning)) == self.reverse
+        if self.reach is None:
+            return True
+        past_first = frame_index - min(conditioning)
+        return -self.reach <= past_first < 0 if self.reverse else 0 <= past_first < self.reach
 
 
 def check_max_frames(max_frames: int | None) -> None:
@@ -48,17 +54,22 @@ def plan_passes(
     for object_id, frames in conditioning.items():
         if not frames:
             raise ValueError(f"object {object_id} has no prompt left: give it one, or remove it with remove_object")
-    firsts = [min(frames) for frames in conditioning.values()]
     count = num_frames if max_frames is None else max_frames
-    split = direction == "both" and start is None
+    if direction == "both" and start is None:
+        return [_from_first_prompts(conditioning, num_frames, count, reverse) for reverse in (False, True)]
     passes = []
     if direction != "backward":
-        begin = min(firsts) if start is None else start
-        passes.append(Pass(range(begin, min(begin + count, num_frames)), reverse=False, split=split))
-    if direction == "backward":
+        begin = min(min(frames) for frames in conditioning.values()) if start is None else start
+        passes.append(Pass(range(begin, min(begin + count, num_frames)), reverse=False))
+    if direction != "forward":
         begin = max(max(frames) for frames in conditioning.values()) if start is None else start
+        begin -= direction == "both"  # the forward pass has that frame
         passes.append(Pass(range(begin, max(begin - count, -1), -1), reverse=True))
-    elif direction == "both":
-        begin = (max(firsts) if start is None else start) - 1
-        passes.append(Pass(range(begin, max(begin - count, -1), -1), reverse=True, split=split))
     return passes
+
+
+def _from_first_prompts(conditioning: Mapping[int, Set[int]], num_frames: int, reach: int, reverse: bool) -> Pass:
+    """The frames on which any object takes part."""
+    plan = Pass((), reverse, reach)
+    frames = range(num_frames - 1, -1, -1) if reverse else range(num_frames)
+    return Pass([f for f in frames if any(plan.takes(f, known) for known in conditioning.values())], reverse, reach)

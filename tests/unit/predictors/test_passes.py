@@ -45,6 +45,15 @@ def test_the_videos_ends_are_not_passed():
     assert frames(TWO, start=0, max_frames=1, direction="both") == [([0], False), ([], True)]
 
 
+def test_both_ways_counts_from_each_objects_first_prompt():
+    """Also where they are far apart: each has its prompted frame, and frames of no object are left out."""
+    forward, back = plan_passes({1: {2}, 2: {8, 10}}, 12, None, 2, "both")
+    assert list(forward.frames) == [2, 3, 8, 9]
+    assert list(back.frames) == [7, 6, 1, 0]
+    assert [forward.takes(frame, {8, 10}) for frame in forward.frames] == [False, False, True, True]
+    assert [back.takes(frame, {2}) for frame in back.frames] == [False, False, True, True]
+
+
 @settings(deadline=None)
 @given(st.dictionaries(st.integers(0, 5), st.sets(st.integers(0, 19), min_size=1), min_size=1))
 def test_both_ways_reaches_each_frame_once_per_object_and_from_a_prompt(conditioning):

@@ -28,17 +28,8 @@ VIDEO = np.stack([picture(index) for index in range(NUM_FRAMES)])
 
 
 @pytest.fixture(scope="module")
-def model(tiny) -> Sam2:
-    """Random weights, some of them enlarged so that objects are present and memory counts."""
-    torch.manual_seed(0)
-    model = Sam2(tiny).eval().requires_grad_(False)
-    larger = {"hypernetworks": 3, "decoder.transformer": 2, "cross_attention.k": 2, "cross_attention.v": 6}
-    larger |= {"cross_attention.out": 6, "memory_time": 20, "memory_encoder": 3, "pointer": 3}
-    for name, weights in model.named_parameters():
-        for part, factor in larger.items():
-            weights.mul_(factor if part in name else 1)
-    model.mask_decoder.object_head.layers[-1].bias.fill_(4.0)
-    return model
+def model(remembering_model) -> Sam2:
+    return remembering_model
 
 
 def point_at_three(session: VideoSession, frame: int = 0) -> None:
