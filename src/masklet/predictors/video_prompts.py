@@ -47,14 +47,15 @@ def parse_mask(mask: ArrayLike | Tensor, frame_size: tuple[int, int], model_side
     if values.ndim == 3 and len(values) == 1:
         values = values[0]
     size = tuple(values.shape)
-    if size not in (tuple(frame_size), (mask_side, mask_side)):
+    is_low_res = size == (mask_side, mask_side) and values.is_floating_point()
+    if size != tuple(frame_size) and not is_low_res:
         raise ValueError(
-            f"a mask of shape {size} fits nothing: it has the frame's size {tuple(frame_size)}, or, as logits, "
-            f"{(mask_side, mask_side)}"
+            f"a mask of {values.dtype} and shape {size} fits nothing: it has the frame's size {tuple(frame_size)}, "
+            f"or, as logits, {(mask_side, mask_side)}"
         )
     if values.is_floating_point() and not values.isfinite().all():
         raise ValueError("a mask prompt's logits hold NaN or infinity")
-    if size != tuple(frame_size) and values.is_floating_point():
+    if size != tuple(frame_size):
         values = resize_logits(values[None, None].float(), (model_side, model_side))[0, 0]
     return FramePrompt(mask=to_model_mask(values > 0, model_side))
 

@@ -154,6 +154,7 @@ def test_an_empty_mask_is_a_mask():
         (np.zeros((64, 64), bool), "fits nothing"),
         (np.full(SIZE, np.nan), "NaN or infinity"),
         (np.full((16, 16), np.inf), "NaN or infinity"),
+        (np.ones((16, 16), bool), "bool and shape .16, 16. fits nothing"),
     ],
 )
 def test_masks_that_fit_nothing(mask, message):
