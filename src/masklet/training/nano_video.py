@@ -5,7 +5,8 @@
 Begins with the weights that `masklet.training.nano` made for still images. Image encoder and prompt encoder are frozen,
 so features stay as they are; the memory parts are learned, and the mask decoder follows slowly, as it meets frames
 without prompts here for the first time. First frames are prompted by the true mask, by clicks and by boxes, so it goes
-on with still images too. Runs are made of rounds as there, at a quarter of the pixels and then at full size.
+on with still images too, but not as well as before; a last round takes it half of the way back (`--blend`) and teaches
+memory alone.
 """
 
 import argparse
@@ -55,6 +56,10 @@ def main() -> None:
     model = load(arguments.weights, arguments.image_size)
     if arguments.begin:
         wake(model)
+    rates = RATES
+    if arguments.blend:
+        blend_decoder(model, load(arguments.blend, None))
+        rates = RATES | {"mask_decoder": 0.0}
     config = FitConfig(
         steps=arguments.steps,
         decay_steps=arguments.decay_steps,
@@ -62,7 +67,7 @@ def main() -> None:
         weight_decay=0.01,
         clip_norm=CLIP_NORM,
         seed=arguments.seed,
-        rates=RATES,
+        rates=rates,
     )
     losses = partial(video_step, mask_probability=MASK_PROBABILITY, weights=LossWeights(focal=FOCAL_WEIGHT))
     fit = Fit(model, config, arguments.output, losses)
@@ -94,12 +99,20 @@ def wake(model: Sam2) -> None:
         nn.init.constant_(block.get_parameter("scale"), FUSER_SCALE)
 
 
+@torch.no_grad()
+def blend_decoder(model: Sam2, other: Sam2) -> None:
+    """Take the mask decoder half of the way to another's."""
+    for parameter, target in zip(model.mask_decoder.parameters(), other.mask_decoder.parameters(), strict=True):
+        parameter.lerp_(target, 0.5)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sources", type=Path, required=True, help="folder that masklet.training.prepare filled")
     parser.add_argument("--output", type=Path, required=True, help="folder of the run; resumed where it has a state")
     parser.add_argument("--weights", type=Path, required=True, help="what to begin with")
     parser.add_argument("--begin", action="store_true", help="the memory parts of these weights were never trained")
+    parser.add_argument("--blend", type=Path, help="take the decoder half of the way to that of this file; freeze it")
     parser.add_argument("--steps", type=int, required=True, help="step to train to, counted over all rounds")
     parser.add_argument("--decay-steps", type=int, default=0, help="last steps, with the rate falling to zero")
     parser.add_argument("--learning-rate", type=float, default=6e-4)

@@ -39,6 +39,24 @@ def test_rounds_train_memory_and_leave_features_as_they_are(model_config, pictur
     assert torch.load(folder / "state.pt", weights_only=True)["step"] == 3
 
 
+def test_a_blended_decoder_lies_halfway_and_is_not_trained(model_config, pictures, tmp_path, monkeypatch):
+    models = [Sam2(model_config) for _ in range(2)]
+    one, other = (save_model(model, tmp_path / f"{n}.safetensors") for n, model in enumerate(models))
+    fixed = ("--sources", str(pictures), "--output", str(tmp_path / "run"), "--weights", str(one), "--frames", "3")
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        ["nano_video", *fixed, "--blend", str(other), "--batch-size", "1", "--objects", "1", "--steps", "1"],
+    )
+    with torch.random.fork_rng():
+        nano_video.main()
+    found = load_model(tmp_path / "run" / "model.safetensors", device="cpu").state_dict()
+    for name, weights in found.items():
+        if name.startswith("mask_decoder"):
+            halfway = (models[0].state_dict()[name] + models[1].state_dict()[name]) / 2
+            torch.testing.assert_close(weights, halfway, atol=2e-3, rtol=2e-3)
+
+
 def test_weights_are_asked_for(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["nano_video", "--steps", "2", "--sources", "a", "--output", "b"])
     with pytest.raises(SystemExit):
