@@ -51,7 +51,7 @@ def run(session: VideoSession, **how) -> dict[int, FrameMasks]:
     return {frame.frame_index: frame for frame in session.propagate(return_logits=True, **how)}
 
 
-def same(a: FrameMasks, b: FrameMasks, tolerance: float = 1e-4) -> None:
+def same(a: FrameMasks, b: FrameMasks, tolerance: float = 1e-3) -> None:
     assert a.logits is not None
     assert b.logits is not None
     assert a.logits.keys() == b.logits.keys()
@@ -290,9 +290,9 @@ def test_a_correction_has_effect_and_leaves_the_other_objects_alone(model, condi
         if index >= 10:
             assert far(after[index], before[index], 1) > 1e-3
         elif index and conditions:  # prompts ahead are looked at too
-            assert far(after[index], before[index], 1) > 1e-5
+            assert far(after[index], before[index], 1) > 1e-3
         else:
-            assert far(after[index], before[index], 1) < 1e-5
+            assert far(after[index], before[index], 1) < 1e-3
     assert [index for index, _, _ in calls] == [*range(1, 10), *range(11, NUM_FRAMES)]
     assert all(ids == [1] for _, ids, _ in calls)
     for id_, results in others.items():
@@ -310,7 +310,7 @@ def test_a_correction_does_not_clear_another(model, conditions):
         for frame in frames:
             each.add_points(frame, 1, [(60, 44)], [1])
     assert session.tracker.objects[1].bank.features.keys() >= {0, 10, 12}
-    assert far(run(session)[13], run(expected)[13], 1) > 1e-4
+    assert far(run(session)[13], run(expected)[13], 1) > 1e-3
 
 
 def test_results_that_came_of_others_which_were_found_anew_are_found_anew_too(model):
@@ -377,7 +377,7 @@ def test_a_frame_whose_prompt_was_taken_back_is_as_if_it_was_never_tracked(model
     assert session.masks(10).masks.keys() == {2, 3}
     answer = session.add_points(10, 1, [(30, 30)], [1], return_logits=True)
     alone = VideoSession(model, VIDEO).add_points(10, 1, [(30, 30)], [1], return_logits=True)
-    assert far(answer, alone, 1) < 1e-5
+    assert far(answer, alone, 1) < 1e-3
 
 
 def test_frames_that_were_reached_over_a_gap_are_followed_anew_once_it_is_closed(model):
@@ -423,7 +423,7 @@ def test_an_object_whose_prompts_were_all_taken_back_begins_anew(model, conditio
     for how in ({"start": frame, "direction": "backward"}, {"start": 0}):
         expected = run(fresh, **how)
         for index, found in run(session, **how).items():
-            assert far(found, expected[index], 1) < 1e-4
+            assert far(found, expected[index], 1) < 1e-3
 
 
 def test_a_correction_is_followed_though_the_prompt_before_it_was_taken_back(model):
