@@ -47,16 +47,20 @@ class Tracker(Generic[ObjectId]):
         self.keep = keep or KeepOn()
         self.objects: dict[ObjectId, TrackedObject] = {}
 
-    def new_object(self) -> TrackedObject:
-        """An object of which nothing is known, not yet among the tracked ones."""
+    @property
+    def memory_policy(self) -> MemoryPolicy:
+        """Which frames a frame looks back at, by the model's configuration and the policy."""
         memory = self.model.config.memory
-        policy = MemoryPolicy(
+        return MemoryPolicy(
             num_memories=memory.num_memories,
             max_pointers=memory.max_pointers,
             stride=self.policy.memory_stride,
             max_conditioning_frames=self.policy.max_conditioning_frames,
         )
-        return TrackedObject(Bank(policy))
+
+    def new_object(self) -> TrackedObject:
+        """An object of which nothing is known, not yet among the tracked ones."""
+        return TrackedObject(Bank(self.memory_policy))
 
     @torch.no_grad()
     def prompt(

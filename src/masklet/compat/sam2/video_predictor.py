@@ -238,6 +238,7 @@ class SAM2VideoPredictor(SAM2Base):
         return obj_ids, [(frame_idx, self._output(inference_state, frame_idx)[2]) for frame_idx in frames]
 
     def _policy(self) -> TrackingPolicy:
+        """Without clearing around prompts: the original's goes further than the tracker's, see `_clear_around`."""
         return TrackingPolicy(
             # As in the original, a model in training mode has neither the fallback for single masks that waver, nor
             # memories made of masks.
@@ -247,17 +248,14 @@ class SAM2VideoPredictor(SAM2Base):
             memory_stride=self.memory_temporal_stride_for_eval,
             max_conditioning_frames=None if self.max_cond_frames_in_attn < 0 else self.max_cond_frames_in_attn,
             corrections_condition=self.add_all_frames_to_correct_as_cond,
-            clear_around_corrections=self.clear_non_cond_mem_around_input,
         )
 
     def _tracker(self, inference_state: InferenceState) -> Tracker[Hashable]:
         """The state's tracker, with the switches as they are now."""
         tracker = inference_state["tracker"]
-        policy = tracker.policy = self._policy()
+        tracker.policy = self._policy()
         for known in tracker.objects.values():
-            known.bank.policy = replace(
-                known.bank.policy, stride=policy.memory_stride, max_conditioning_frames=policy.max_conditioning_frames
-            )
+            known.bank.policy = tracker.memory_policy
         return tracker
 
     def _prompt(
