@@ -1,0 +1,68 @@
+"""What is evaluated on: videos with masks of some or all of their frames, and sets of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from masklet.evaluation.annotations import Annotations
+from masklet.evaluation.rules import SAV_RULES, ScoreRules
+from masklet.io.images import list_images
+from masklet.io.video import open_video
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoSequence:
+    """A video and the masks that are known of it."""
+
+    name: str
+    video: Path
+    """A folder of pictures, or a video file."""
+    annotations: Annotations
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """What else the data set says of it, for reports."""
+
+    @cached_property
+    def frame_names(self) -> tuple[str, ...]:
+        """What each frame is called: its picture's name without extension, or in a video file its number, 00000.
+
+        FileNotFoundError or ValueError names a video that is not there or has no frames.
+        """
+        if self.video.is_dir():
+            names = tuple(path.stem for path in list_images(self.video))
+        else:
+            source = open_video(self.video, read_ahead=0)
+            try:
+                names = tuple(f"{index:05d}" for index in range(len(source)))  # type: ignore[arg-type]
+            finally:
+                source.close()
+        if not names:
+            raise ValueError(f"{self.video} has no pictures in it: the frames of {self.name} were expected")
+        return names
+
+    @cached_property
+    def annotated(self) -> dict[int, str]:
+        """Frames with masks: index in the video -> name. ValueError for masks of a frame that the video has not."""
+        index = {name: number for number, name in enumerate(self.frame_names)}
+        strange = [name for name in self.annotations.frames if name not in index]
+        if strange:
+            raise ValueError(
+                f"{self.annotations.path(strange[0])} is of a frame that {self.video} has not: it has "
+                f"{len(index)} frames, {self.frame_names[0]} to {self.frame_names[-1]}"
+            )
+        return {index[name]: name for name in self.annotations.frames}
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoDataset:
+    """Sequences, and how results on them are kept and scored."""
+
+    name: str
+    sequences: tuple[VideoSequence, ...]
+    has_truth: bool
+    """Whether there are masks to score against, not those to begin with alone."""
+    rules: ScoreRules = SAV_RULES
+    per_object: bool = False
+    """Whether results are written as a folder of pictures an object; else as a label map a frame."""
+    appearing_later: bool = False
+    """Whether objects may appear after the first frame."""
