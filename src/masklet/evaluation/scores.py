@@ -1,7 +1,7 @@
 """Scores of objects, sequences and data sets.
 
-Region similarity J is a mask's IoU, contour accuracy F how well boundaries match, J&F their mean (Perazzi et al., DAVIS,
-CVPR 2016). Values of a frame lie in [0, 1], means in [0, 100] as they are published.
+Region similarity J is a mask's IoU, contour accuracy F how well boundaries match, J&F their mean (Perazzi et al.,
+DAVIS, CVPR 2016). Values of a frame lie in [0, 1], means in [0, 100] as they are published.
 """
 
 from dataclasses import dataclass
