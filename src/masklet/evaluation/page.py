@@ -1,10 +1,17 @@
-"""What a report shows, before it is HTML: tables, curves and pictures, in sections."""
+"""What a report shows, before it is HTML: numbers, tables, curves and pictures, in sections."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
+
+
+@dataclass(frozen=True, kw_only=True)
+class Headline:
+    """A few values, named, to see before all else."""
+
+    values: Mapping[str, str | float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +57,7 @@ class Gallery:
     pictures: Sequence[Picture]
 
 
-Part: TypeAlias = Table | Chart | Gallery
+Part: TypeAlias = Headline | Table | Chart | Gallery
 
 
 @dataclass(frozen=True, kw_only=True)
