@@ -91,7 +91,7 @@ def _table(table: Table, heading: str) -> str:
     columns = list(zip(*table.rows, strict=True)) if table.rows else [()] * len(table.columns)
     decimals = [_decimals(column) for column in columns]
     names = "".join(
-        f"<th scope='col'{' class=number' * _is_numeric(column)}>{escape(name)}</th>"
+        f'<th scope="col"{_class(column)}>{escape(name)}</th>'
         for name, column in zip(table.columns, columns, strict=True)
     )
     rows = "".join(
@@ -104,8 +104,9 @@ def _table(table: Table, heading: str) -> str:
     )
 
 
-def _is_numeric(column: Sequence[str | float]) -> bool:
-    return any(not isinstance(cell, str) for cell in column)
+def _class(column: Sequence[str | float]) -> str:
+    """The attribute that sets a column of numbers to the right."""
+    return "" if all(isinstance(cell, str) for cell in column) else ' class="number"'
 
 
 def _decimals(column: Sequence[str | float]) -> int:

@@ -14,7 +14,7 @@ from masklet.evaluation.page import Chart, Curve
 from masklet.io.overlay import PALETTE
 
 WIDTH, HEIGHT = 640, 320
-LEFT, RIGHT, TOP, BOTTOM = 70, 624, 12, 258
+LEFT, RIGHT, TOP, BOTTOM = 76, 624, 12, 258
 """Where the plot lies in the drawing. The margins have room for letters that are larger on small screens."""
 
 MAX_TICKS = 8
@@ -123,7 +123,7 @@ def _draw_axes(chart: Chart, x_axis: Axis, y_axis: Axis) -> str:
     middle_x, middle_y = (LEFT + RIGHT) / 2, (TOP + BOTTOM) / 2
     parts.append(
         f'</g><g class="labels"><text x="{middle_x}" y="{HEIGHT - 10}" text-anchor="middle">{escape(chart.x_label)}'
-        f'</text><text transform="translate(17 {middle_y}) rotate(-90)" text-anchor="middle">{escape(chart.y_label)}'
+        f'</text><text transform="translate(16 {middle_y}) rotate(-90)" text-anchor="middle">{escape(chart.y_label)}'
         "</text></g>"
     )
     return "".join(parts)
