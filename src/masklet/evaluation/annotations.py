@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from jaxtyping import Bool
 
-from masklet.evaluation.label_maps import read_labels
+from masklet.evaluation.label_maps import find_values, read_labels
 from masklet.io.images import natural_key
 
 Masks = dict[int, Bool[np.ndarray, "H W"]]
@@ -40,10 +40,9 @@ class LabelMaps:
     def __init__(self, folder: str | Path, *, binary: bool = False) -> None:
         self.folder = Path(folder)
         self.binary = binary
-        files = sorted(self.folder.glob("*.png"), key=natural_key)
-        if not files:
+        self.frames = _frames_in(self.folder)
+        if not self.frames:
             raise ValueError(f"{folder} has no masks in it: a PNG a frame was expected")
-        self.frames = tuple(file.stem for file in files)
 
     def path(self, frame: str) -> Path:
         """The frame's label map."""
@@ -54,42 +53,60 @@ class LabelMaps:
         labels = read_labels(self.path(frame))
         if self.binary:
             return {1: labels > 0} if labels.any() else {}
-        return {int(id_): labels == id_ for id_ in np.unique(labels) if id_ != 0}
+        return {id_: labels == id_ for id_ in find_values(labels) if id_ != 0}
 
 
 class ObjectFolders:
     """A folder an object, named by its id, with a picture a frame: any value but 0 is the object.
 
-    ValueError for a picture with more than two values, which is a label map, and where an object has no picture of a
-    frame that another has.
+    Objects may have pictures of different frames. ValueError for two folders of one id, and for a picture with more
+    than two values, which is a label map.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        self.objects = {int(child.name): child for child in object_folders(self.folder)}
+        self.objects: dict[int, Path] = {}
+        for child in object_folders(self.folder):
+            twin = self.objects.setdefault(int(child.name), child)
+            if twin != child:
+                raise ValueError(
+                    f"{twin} and {child} are folders of one object, since both names are {int(child.name)}"
+                )
         if not self.objects:
             raise ValueError(f"{folder} has no folders of objects in it, like {folder}/000")
-        files = {file.stem: file for child in self.objects.values() for file in child.glob("*.png")}
-        if not files:
+        self.object_frames = {id_: _frames_in(child) for id_, child in self.objects.items()}
+        frames = {frame for own in self.object_frames.values() for frame in own}
+        if not frames:
             raise ValueError(f"{folder} has no masks in it: a PNG for each object and frame was expected")
-        self.frames = tuple(sorted(files, key=lambda name: natural_key(files[name])))
+        self.frames = tuple(sorted(frames, key=lambda frame: natural_key(Path(frame))))
 
     def path(self, frame: str) -> Path:
         """The folder of all objects."""
         return self.folder
 
+    def object_path(self, id_: int, frame: str) -> Path:
+        """One object's picture of a frame, whether or not it is there."""
+        return self.objects.get(id_, self.folder / f"{id_:03d}") / f"{frame}.png"
+
     def read(self, frame: str) -> Masks:
-        """A frame's masks of all objects, empty ones too."""
+        """A frame's masks, empty ones too, of all objects that have a picture of it."""
         masks = {}
-        for id_, child in self.objects.items():
-            file = child / f"{frame}.png"
+        for id_ in self.objects:
+            file = self.object_path(id_, frame)
             if not file.exists():
-                raise FileNotFoundError(f"{file} is missing, though other objects have a mask of frame {frame}")
-            values = read_labels(file)
-            if len(np.unique(values)) > 2:
-                raise ValueError(f"{file} holds {len(np.unique(values))} values, but the mask of one object has two")
-            masks[id_] = values > 0
+                continue
+            labels = read_labels(file)
+            values = find_values(labels)
+            if len(values) > 2:
+                raise ValueError(f"{file} holds {len(values)} values, but the mask of one object has two")
+            masks[id_] = labels > 0
+        if not masks:
+            raise FileNotFoundError(f"{self.folder} has no mask of frame {frame}, of no object")
         return masks
+
+
+def _frames_in(folder: Path) -> tuple[str, ...]:
+    return tuple(file.stem for file in sorted(folder.glob("*.png"), key=natural_key))
 
 
 def object_folders(folder: Path) -> list[Path]:

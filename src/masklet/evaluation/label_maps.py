@@ -39,6 +39,12 @@ def read_labels(path: str | Path) -> Int32[np.ndarray, "H W"]:
     return np.asarray(image).astype(np.int32)
 
 
+def find_values(labels: np.ndarray) -> list[int]:
+    """The values of a label map (H, W), in order, 0 included: quickly, since only where the value changes is looked."""
+    flat = labels.ravel()
+    return np.union1d(flat[:1], flat[1:][flat[1:] != flat[:-1]]).tolist()
+
+
 def read_palette(path: str | Path) -> list[int] | None:
     """The colours (R, G, B, R, ...) of a picture with a palette; None of one without."""
     return open_picture(path).getpalette()

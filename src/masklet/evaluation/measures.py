@@ -43,8 +43,8 @@ def contour_accuracy(
     if num_found == 0 or num_true == 0:
         return float(num_found == num_true)
     nearby = _disk(math.ceil(tolerance * math.hypot(*mask.shape)))
-    precision = np.count_nonzero(found & cv2.dilate(true, nearby)) / num_found
-    recall = np.count_nonzero(true & cv2.dilate(found, nearby)) / num_true
+    precision = cv2.countNonZero(cv2.bitwise_and(found, cv2.dilate(true, nearby))) / num_found
+    recall = cv2.countNonZero(cv2.bitwise_and(true, cv2.dilate(found, nearby))) / num_true
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
