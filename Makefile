@@ -61,10 +61,12 @@ $(VENV)/.installed-core: $(INPUTS) | $(PY)
 	$(PIP_INSTALL) --editable .
 	@touch $@
 
+# vos-benchmark, which tests compare scores with, asks for another build of OpenCV than the one that is here.
 $(VENV)/.installed-test: $(INPUTS) | $(PY)
 	$(PIP_INSTALL) --editable '.[test]'
+	$(PIP_INSTALL) --no-deps vos-benchmark
 	@touch $@
 
 $(VENV)/.installed-dev: $(INPUTS) | $(PY)
-	$(PIP_INSTALL) --editable '.[dev,train]'
+	$(PIP_INSTALL) --editable '.[dev]'
 	@touch $@
