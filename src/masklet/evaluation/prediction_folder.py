@@ -1,0 +1,105 @@
+"""Predicted masks as files, in the two layouts that evaluators and servers read.
+
+    ROOT/SEQUENCE/FRAME.png         a label map a frame, with a palette; where objects overlap the lowest id wins
+    ROOT/SEQUENCE/OBJECT/FRAME.png  a picture an object and frame, of 0 and 1; OBJECT has three digits
+
+A sequence is written to a hidden folder, which gets its name when it is whole: one that is there is complete.
+"""
+
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from masklet.evaluation.annotations import Annotations, LabelMaps, Masks
+from masklet.evaluation.label_maps import read_palette, to_labels, write_labels
+from masklet.io.files import write_atomically
+from masklet.io.images import natural_key
+
+FrameWriter: TypeAlias = Callable[[str, Masks], None]
+"""Writes the masks of a frame, which is called by its name."""
+
+_PARTIAL = ".part"
+_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+"""The earliest time that a zip knows, so that the same masks make the same file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictionFolder:
+    """A folder of predicted masks. per_object: a picture an object and frame, else a label map a frame."""
+
+    root: Path
+    per_object: bool = False
+
+    def path(self, sequence: str) -> Path:
+        """The folder of a sequence's masks."""
+        return self.root / sequence
+
+    def has(self, sequence: str) -> bool:
+        """Whether a sequence's masks are there, which they are on all its frames."""
+        return self.path(sequence).is_dir()
+
+    @contextmanager
+    def write(self, sequence: str, palette: list[int] | None = None) -> Iterator[FrameWriter]:
+        """What writes the masks of a sequence's frames. On leaving they are there; if the block raises, nothing is.
+
+        palette: of label maps; None: that of DAVIS. ValueError for ids that a label map cannot hold.
+        """
+        partial = self.root / f".{sequence}{_PARTIAL}"
+        shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
+        partial.mkdir(parents=True)
+        try:
+            yield lambda frame, masks: self._write_frame(partial, frame, masks, palette)
+            shutil.rmtree(self.path(sequence), ignore_errors=True)
+            partial.rename(self.path(sequence))
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+
+    def remove_partial(self) -> None:
+        """Remove what runs that were killed left of sequences."""
+        for partial in self.root.glob(f".*{_PARTIAL}"):
+            shutil.rmtree(partial)
+
+    def _write_frame(self, folder: Path, frame: str, masks: Masks, palette: list[int] | None) -> None:
+        if self.per_object:
+            for id_, mask in masks.items():
+                file = folder / f"{id_:03d}" / f"{frame}.png"
+                file.parent.mkdir(exist_ok=True)
+                write_labels(file, mask.astype(np.uint8))
+            return
+        if min(masks, default=1) < 1:
+            raise ValueError(
+                f"a label map cannot hold the object {min(masks)}, since 0 is no object there: "
+                "write a picture an object (--per-object)"
+            )
+        size = next(iter(masks.values())).shape
+        write_labels(folder / f"{frame}.png", to_labels(masks, (size[0], size[1])), palette)
+
+
+def palette_of(annotations: Annotations) -> list[int] | None:
+    """The palette of a sequence's label maps; None where they have none."""
+    if not isinstance(annotations, LabelMaps):
+        return None
+    return read_palette(annotations.path(annotations.frames[0]))
+
+
+def write_submission_zip(path: str | Path, root: Path, sequences: Sequence[str], *, top: str = "") -> None:
+    """Write the masks of sequences as servers take them: folders of sequences in a zip, at its top or in `top`.
+
+    DAVIS's and MOSE's servers want them at the top, YouTube-VOS's and LVOS's in "Annotations". The same masks make the
+    same file. FileNotFoundError for a sequence that has no masks.
+    """
+    if missing := [name for name in sequences if not (root / name).is_dir()]:
+        raise FileNotFoundError(f"{root} has no masks of {', '.join(missing)}, so {path} would not be complete")
+    with write_atomically(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(sequences):
+            for file in sorted((root / name).rglob("*.png"), key=lambda file: (file.parent, natural_key(file))):
+                entry = zipfile.ZipInfo((Path(top) / file.relative_to(root)).as_posix(), _ZIP_TIME)
+                entry.external_attr = 0o644 << 16
+                archive.writestr(entry, file.read_bytes())
