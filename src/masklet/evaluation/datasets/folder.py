@@ -1,0 +1,62 @@
+"""Any folder of videos beside a folder of masks: how to evaluate on data of one's own.
+
+    ROOT/
+      JPEGImages/dog/00000.jpg, 00001.jpg, ...    pictures of any format; or JPEGImages/dog.mp4, with frames 00000 on
+      Annotations/dog/00000.png, ...              label maps, of all frames or some;
+      Annotations/dog/1/00000.png, ...            or a folder an object, black and white
+
+A mask is called like its picture. The two folders may have other names, or be several deep, as
+JPEGImages/Full-Resolution is.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from masklet.evaluation.annotations import LabelMaps, ObjectFolders, open_annotations
+from masklet.evaluation.datasets.layout import join_sequences
+from masklet.evaluation.sequences import VideoDataset
+from masklet.io.decode import open_picture
+
+VIDEOS = "JPEGImages"
+MASKS = "Annotations"
+
+MIN_TRUTH = 3
+"""With fewer annotated frames nothing is left to score between the first and the last."""
+
+
+def read_folder(root: Path, *, videos: str = VIDEOS, masks: str = MASKS) -> VideoDataset:
+    """All videos of ROOT/VIDEOS with their masks in ROOT/MASKS.
+
+    - Grey label maps that hold 0 and 255 alone are black and white masks of one object, 1. The first map of a
+      sequence that is not empty decides for that sequence: it is the only picture read.
+    - There is truth to score against if a sequence has three annotated frames or more.
+    - Objects may appear in any frame. Where all are in the first, this changes nothing.
+
+    FileNotFoundError and ValueError name what is missing, or what is not as above.
+    """
+    sequences = join_sequences(root / videos, root / masks, annotations=_open)
+    return VideoDataset(
+        name=root.resolve().name,
+        sequences=sequences,
+        has_truth=any(len(sequence.annotations.frames) >= MIN_TRUTH for sequence in sequences),
+        per_object=any(isinstance(sequence.annotations, ObjectFolders) for sequence in sequences),
+        appearing_later=True,
+    )
+
+
+def _open(folder: Path) -> LabelMaps | ObjectFolders:
+    annotations = open_annotations(folder)
+    if isinstance(annotations, LabelMaps) and _black_and_white(annotations):
+        return LabelMaps(folder, binary=True)
+    return annotations
+
+
+def _black_and_white(maps: LabelMaps) -> bool:
+    for frame in maps.frames:
+        image = open_picture(maps.path(frame))
+        if image.mode != "L":
+            return False
+        if (values := np.unique(np.asarray(image))).any():
+            return set(values.tolist()) <= {0, 255}
+    return False
