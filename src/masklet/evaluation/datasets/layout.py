@@ -44,7 +44,7 @@ def read_names(path: Path) -> list[str]:
         there = f"{path.parent} has {name_some(lists)}" if lists else "there is none in its folder either"
         raise FileNotFoundError(f"there is no list of sequences {path}: {there}")
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is no text: a list of sequences, one a line, was expected") from error
     names = dict.fromkeys(line.strip() for line in lines if line.strip())
@@ -79,7 +79,7 @@ def join_sequences(
     FileNotFoundError lists the sequences without a video or without masks. No picture is read.
     """
     known_videos = _videos(require_folder(videos, "pictures"))
-    known_masks = {child.name: child for child in require_folder(masks, "masks").iterdir() if child.is_dir()}
+    known_masks = _folders(require_folder(masks, "masks"))
     if names is None:
         names = sorted(known_videos.keys() | known_masks.keys(), key=lambda name: natural_key(Path(name)))
         if not names:
@@ -96,20 +96,17 @@ def join_sequences(
     )
 
 
-def _videos(folder: Path) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for child in sorted(folder.iterdir()):
-        if child.name.startswith("."):
-            continue
-        if child.is_dir():
-            name = child.name
-        elif child.suffix.lower() in VIDEO_EXTENSIONS:
-            name = child.stem
-        else:
-            continue
-        if name in found:
-            raise ValueError(f"{found[name]} and {child} are both the video of {name}: keep one of them")
-        found[name] = child
+def _folders(parent: Path) -> dict[str, Path]:
+    return {child.name: child for child in parent.iterdir() if child.is_dir() and not child.name.startswith(".")}
+
+
+def _videos(parent: Path) -> dict[str, Path]:
+    found = _folders(parent)
+    for file in sorted(parent.iterdir()):
+        if file.suffix.lower() in VIDEO_EXTENSIONS and file.is_file() and not file.name.startswith("."):
+            twin = found.setdefault(file.stem, file)
+            if twin != file:
+                raise ValueError(f"{twin} and {file} are both the video of {file.stem}: keep one of them")
     return found
 
 

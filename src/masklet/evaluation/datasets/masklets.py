@@ -113,7 +113,7 @@ def read_masklets(path: Path) -> MaskletFile:
             raise ValueError(f"{path} has {found} masks in annotated frame {index}, but {len(ids)} objects")
     try:
         size = (int(value["video_height"]), int(value["video_width"]))
-    except (TypeError, ValueError) as error:
+    except (OverflowError, TypeError, ValueError) as error:
         raise ValueError(f"{path} has a video_height or video_width that is no number") from error
     return MaskletFile(
         size=size,

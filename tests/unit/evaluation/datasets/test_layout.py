@@ -23,6 +23,7 @@ def test_videos_and_masks_are_joined_by_name(tmp_path: Path, make_dataset: Make,
     make_dataset(tmp_path / "unused", masks, ["clip"])
     make_video(videos / "clip.mp4")
     (videos / ".DS_Store").touch()
+    (masks / ".cache").mkdir()
     (videos / "readme.txt").touch()
     sequences = join_sequences(videos, masks)
     assert [(sequence.name, sequence.video) for sequence in sequences] == [
@@ -93,7 +94,7 @@ def test_masks_of_frames_that_the_video_has_not(tmp_path: Path, make_dataset: Ma
 
 def test_lists_of_names(tmp_path: Path):
     path = tmp_path / "val.txt"
-    path.write_text("dog\n\n  cat \r\ndog\n")
+    path.write_bytes(b"\xef\xbb\xbfdog\n\n  cat \r\ndog\n")
     assert read_names(path) == ["dog", "cat"]
     path.write_text("\n \n")
     with pytest.raises(ValueError, match=r"val\.txt names no sequence"):

@@ -100,6 +100,7 @@ def test_a_video_that_is_much_shorter_is_an_error(
         ({"masklet_id": [1, 1]}, r"an object id twice in masklet_id: \[1, 1\]"),
         ({"masklet": {"0": []}}, "masklet that is no list of annotated frames"),
         ({"masklet": ["ab"]}, "has no list of masks in annotated frame 0"),
+        ({"video_width": float("inf")}, "video_height or video_width that is no number"),
         ({"video_height": "tall"}, "video_height or video_width that is no number"),
     ],
 )
