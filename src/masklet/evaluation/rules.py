@@ -29,4 +29,5 @@ SAV_RULES = ScoreRules()
 """Those of the SA-V evaluator and of `vos-benchmark`, with which SAM 2's scores were published."""
 
 DAVIS_RULES = ScoreRules(from_first_appearance=False, void_id=255)
-"""Those of DAVIS 2017's own evaluator: an object counts from the beginning, also while it is out of the picture."""
+"""Those of DAVIS 2017's own evaluator: an object counts from the beginning, also while it is out of the picture. Void
+pixels are in its unsupervised annotations alone."""

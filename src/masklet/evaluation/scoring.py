@@ -40,7 +40,8 @@ def score_sequence(
         for id_ in pair.seen(pair.predicted):
             first_predicted.setdefault(id_, frame)
         if isinstance(predicted, ObjectFolders):
-            _check_files(predicted, frame, (id_ for id_ in in_truth | pair.truth.keys() if counted.has(id_, frame)))
+            needed = {id_ for id_ in in_truth | pair.truth.keys() if counted.has(id_, frame)}
+            _check_files(predicted, frame, needed - pair.predicted.keys())
         for id_ in in_truth | first_predicted.keys():
             if counted.has(id_, frame):
                 tallies.setdefault(id_, _Tally()).add(frame, *pair.score(id_, rules.tolerance))
@@ -59,7 +60,8 @@ def nothing_to_score(truth: Annotations, rules: ScoreRules) -> str:
         folder = folder.parent
     if rules.skip_first_and_last and len(truth.frames) < 3:
         return f"{folder} has masks of {len(truth.frames)} frames: without the first and last, none is left to score"
-    return f"{folder} has no object in it on any frame that counts, so there is nothing to score"
+    void = "" if rules.void_id is None else f" (the value {rules.void_id} is void by these rules, and no object)"
+    return f"{folder} has no object in it on any frame that counts, so there is nothing to score{void}"
 
 
 class _CountedFrames:
@@ -155,11 +157,10 @@ def _check_frames(predicted: Annotations, frames: Iterable[str]) -> None:
         )
 
 
-def _check_files(predicted: ObjectFolders, frame: str, ids: Iterable[int]) -> None:
-    for id_ in sorted(ids):
-        file = predicted.object_path(id_, frame)
-        if not file.exists():
-            raise FileNotFoundError(f"{file} is missing: each object and frame of the truth needs a predicted mask")
+def _check_files(predicted: ObjectFolders, frame: str, missing: set[int]) -> None:
+    if missing:
+        file = predicted.object_path(min(missing), frame)
+        raise FileNotFoundError(f"{file} is missing: each object and frame of the truth needs a predicted mask")
 
 
 def _check_objects(

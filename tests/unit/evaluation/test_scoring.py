@@ -277,3 +277,10 @@ def test_a_video_with_nothing_to_score_is_refused_if_strict(tmp_path: Path) -> N
     with pytest.raises(ValueError, match=r"empty has no object in it"):
         score_sequence("clip", empty, empty)
     assert score_sequence("clip", empty, empty, strict=False).objects == ()
+
+
+def test_black_and_white_masks_are_void_by_the_rules_of_davis_and_that_is_said(tmp_path: Path) -> None:
+    maps = write_maps(tmp_path / "maps", draw(*[{255: slice(5, 15)}] * 4))
+    assert score_sequence("clip", maps, maps).objects[0].object_id == 255
+    with pytest.raises(ValueError, match=r"maps has no object in it .*\(the value 255 is void"):
+        score_sequence("clip", maps, maps, DAVIS_RULES)
