@@ -10,6 +10,7 @@ import numbers
 from collections.abc import Sequence
 from html import escape
 from importlib import resources
+from itertools import groupby
 from pathlib import Path
 
 import cv2
@@ -65,8 +66,11 @@ def _file(name: str) -> str:
 
 def _section(section: Section) -> str:
     text = f"<p>{escape(section.text)}</p>\n" if section.text else ""
-    parts = "".join(_part(part, section.heading) for part in section.parts)
-    return f"<section>\n<h2>{escape(section.heading)}</h2>\n{text}{parts}</section>\n"
+    parts = []
+    for are_charts, group in groupby(section.parts, key=lambda part: isinstance(part, Chart)):
+        html = "".join(_part(part, section.heading) for part in group)
+        parts.append(f'<div class="charts">\n{html}</div>\n' if are_charts else html)
+    return f"<section>\n<h2>{escape(section.heading)}</h2>\n{text}{''.join(parts)}</section>\n"
 
 
 def _part(part: Part, heading: str) -> str:

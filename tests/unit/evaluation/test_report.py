@@ -86,6 +86,21 @@ def test_a_page_has_all_its_parts() -> None:
         assert text in found.text
 
 
+def test_charts_that_follow_each_other_stand_side_by_side() -> None:
+    chart = Chart(title="J", x_label="frame", y_label="J", curves=[])
+    table = Table(columns=("a",), rows=[])
+    html = render_page(page(chart, chart, table, chart)).partition("<main>")[2]
+    assert re.findall(r'class="(charts|chart|scroll)"', html) == [
+        "charts",
+        "chart",
+        "chart",
+        "scroll",
+        "charts",
+        "chart",
+    ]
+    Checker(html.partition("</main>")[0])
+
+
 def test_nothing_is_loaded_from_elsewhere() -> None:
     html = render_page(everything())
     assert all(address.startswith("data:image/jpeg;base64,") for address in Checker(html).addresses)

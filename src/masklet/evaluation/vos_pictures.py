@@ -1,0 +1,77 @@
+"""Pictures for reports on videos: what was found on a frame beside what is true."""
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+
+from masklet.evaluation.annotations import Annotations
+from masklet.evaluation.page import Picture
+from masklet.evaluation.score_folders import open_alike
+from masklet.evaluation.sequences import VideoDataset, VideoSequence
+from masklet.io.overlay import draw_grid, draw_overlay
+from masklet.io.video import open_video
+from masklet.types import FrameSource
+
+NUM_COLUMNS = 2
+PANE = (640, 474)
+"""Largest height and width of a frame: two of them with the gaps fill the width of a report's picture."""
+GAP = 4
+TRUTH = "truth"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """An object on a frame that a reader should see."""
+
+    sequence: str
+    object_id: int
+    frame: str
+    caption: str
+
+
+def draw_case(dataset: VideoDataset, folders: Mapping[str, Path], case: Case) -> Picture:
+    """The object in each of several results, in their order, and at the end in the truth; two panes in a row.
+
+    folders: where the results are, by the names that they are shown by; each has a folder of masks for each sequence.
+    ValueError or FileNotFoundError names the sequence, frame or file that is not there.
+    """
+    sequence = _find_sequence(dataset, case.sequence)
+    image = _read_frame(sequence, case.frame)
+    sources = {name: open_alike(folder / sequence.name, sequence.annotations) for name, folder in folders.items()}
+    panes = [
+        _draw_object(image, annotations, name, case)
+        for name, annotations in (*sources.items(), (TRUTH, sequence.annotations))
+    ]
+    return Picture(image=draw_grid(panes, NUM_COLUMNS, cell_size=PANE, gap=GAP), caption=case.caption)
+
+
+def _find_sequence(dataset: VideoDataset, name: str) -> VideoSequence:
+    for sequence in dataset.sequences:
+        if sequence.name == name:
+            return sequence
+    raise ValueError(f"{dataset.name} has no sequence {name}, though there are scores of it")
+
+
+def _read_frame(sequence: VideoSequence, frame: str) -> UInt8[np.ndarray, "H W 3"]:
+    if frame not in sequence.frame_names:
+        raise ValueError(f"{sequence.video} has no frame {frame}, though there are scores of it")
+    with closing(cast(FrameSource, open_video(sequence.video, read_ahead=0))) as source:  # a path's frames have numbers
+        return source[sequence.frame_names.index(frame)]
+
+
+def _draw_object(image: np.ndarray, annotations: Annotations, name: str, case: Case) -> UInt8[np.ndarray, "H W 3"]:
+    mask: Bool[np.ndarray, "H W"] | None = annotations.read(case.frame).get(case.object_id)
+    if mask is None or not mask.any():
+        return image
+    if mask.shape != image.shape[:2]:
+        height, width = image.shape[:2]
+        raise ValueError(
+            f"{annotations.path(case.frame)} is {mask.shape[1]} x {mask.shape[0]} pixels, but the video's frame is "
+            f"{width} x {height}"
+        )
+    return draw_overlay(image, {case.object_id: mask}, captions=[name])
