@@ -8,7 +8,7 @@ A sequence is written to a hidden folder, which gets its name when it is whole: 
 
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +16,11 @@ from typing import TypeAlias
 
 import numpy as np
 
-from masklet.evaluation.annotations import Annotations, LabelMaps, Masks
+from masklet.evaluation.annotations import Annotations, LabelMaps, Masks, object_folders
 from masklet.evaluation.label_maps import read_palette, to_labels, write_labels
+from masklet.evaluation.sequences import VideoDataset, VideoSequence
 from masklet.io.files import write_atomically
-from masklet.io.images import natural_key
+from masklet.io.images import list_images
 
 FrameWriter: TypeAlias = Callable[[str, Masks], None]
 """Writes the masks of a frame, which is called by its name."""
@@ -89,17 +90,23 @@ def palette_of(annotations: Annotations) -> list[int] | None:
     return read_palette(annotations.path(annotations.frames[0]))
 
 
-def write_submission_zip(path: str | Path, root: Path, sequences: Sequence[str], *, top: str = "") -> None:
-    """Write the masks of sequences as servers take them: folders of sequences in a zip, at its top or in `top`.
+def write_submission_zip(path: str | Path, root: Path, dataset: VideoDataset) -> None:
+    """Write the masks of a data set as its server takes them: folders of sequences, and the frames it asks for.
 
-    DAVIS's and MOSE's servers want them at the top, YouTube-VOS's and LVOS's in "Annotations". The same masks make the
-    same file. FileNotFoundError for a sequence that has no masks.
+    The same masks make the same file. FileNotFoundError for a sequence or a frame that has no masks.
     """
-    if missing := [name for name in sequences if not (root / name).is_dir()]:
+    if missing := [sequence.name for sequence in dataset.sequences if not (root / sequence.name).is_dir()]:
         raise FileNotFoundError(f"{root} has no masks of {', '.join(missing)}, so {path} would not be complete")
     with write_atomically(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-        for name in sorted(sequences):
-            for file in sorted((root / name).rglob("*.png"), key=lambda file: (file.parent, natural_key(file))):
-                entry = zipfile.ZipInfo((Path(top) / file.relative_to(root)).as_posix(), _ZIP_TIME)
-                entry.external_attr = 0o644 << 16
+        for sequence in sorted(dataset.sequences, key=lambda sequence: sequence.name):
+            for file in _submitted_files(root / sequence.name, sequence, dataset.submission_pictures):
+                name = (Path(dataset.submission_folder) / file.relative_to(root)).as_posix()
+                entry = zipfile.ZipInfo(name, _ZIP_TIME)
+                entry.external_attr = 0o644 << 16  # readable wherever it is unpacked
                 archive.writestr(entry, file.read_bytes())
+
+
+def _submitted_files(folder: Path, sequence: VideoSequence, pictures: Path | None) -> list[Path]:
+    """A sequence's pictures of masks, object by object, frame by frame."""
+    asked = sequence.frame_names if pictures is None else [path.stem for path in list_images(pictures / sequence.name)]
+    return [place / f"{frame}.png" for place in object_folders(folder) or [folder] for frame in asked]

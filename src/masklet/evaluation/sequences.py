@@ -66,3 +66,7 @@ class VideoDataset:
     """Whether results are written as a folder of pictures an object; else as a label map a frame."""
     appearing_later: bool = False
     """Whether objects may appear after the first frame."""
+    submission_folder: str = ""
+    """Where in a zip a server expects the folders of sequences; empty: at its top."""
+    submission_pictures: Path | None = None
+    """Folder of pictures by sequence, of whose frames alone a server expects masks; None: of all frames."""

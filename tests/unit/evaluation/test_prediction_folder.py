@@ -1,6 +1,8 @@
 """Predicted masks as files: both layouts, whole sequences only, and zips for servers."""
 
+import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from PIL import Image
 from masklet.evaluation.annotations import LabelMaps, ObjectFolders
 from masklet.evaluation.label_maps import davis_palette, read_palette
 from masklet.evaluation.prediction_folder import PredictionFolder, palette_of, write_submission_zip
+from masklet.evaluation.sequences import VideoDataset
 
 SIZE = (6, 8)
 LEFT, RIGHT = np.zeros(SIZE, bool), np.zeros(SIZE, bool)
@@ -91,32 +94,62 @@ def test_ids_that_a_label_map_cannot_hold(tmp_path: Path, object_id: int) -> Non
 
 
 @pytest.fixture
-def two(tmp_path: Path) -> Path:
-    for name in ("goat", "bear"):
-        with PredictionFolder(root=tmp_path / "masks").write(name) as write:
-            for frame in ("10", "9"):
+def two(make_squares, tmp_path: Path) -> VideoDataset:
+    """Two sequences whose frames have masks in masks/."""
+    dataset = VideoDataset(name="two", sequences=(make_squares("goat"), make_squares("bear")), has_truth=False)
+    for sequence in dataset.sequences:
+        with PredictionFolder(root=tmp_path / "masks").write(sequence.name) as write:
+            for frame in sequence.frame_names:
                 write(frame, {1: LEFT})
-    return tmp_path / "masks"
+    return dataset
 
 
 @pytest.mark.parametrize(("top", "prefix"), [("", ""), ("Annotations", "Annotations/")])
-def test_submission(tmp_path: Path, two: Path, top: str, prefix: str) -> None:
-    write_submission_zip(tmp_path / "a.zip", two, ["goat", "bear"], top=top)
+def test_submission(tmp_path: Path, two: VideoDataset, top: str, prefix: str) -> None:
+    write_submission_zip(tmp_path / "a.zip", tmp_path / "masks", replace(two, submission_folder=top))
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
-        expected = ["bear/9.png", "bear/10.png", "goat/9.png", "goat/10.png"]
-        assert archive.namelist() == [prefix + name for name in expected]
-        assert archive.read(f"{prefix}bear/9.png") == (two / "bear" / "9.png").read_bytes()
+        expected = [f"{prefix}{name}/{index:05d}.png" for name in ("bear", "goat") for index in range(10)]
+        assert archive.namelist() == expected
+        assert archive.read(expected[0]) == (tmp_path / "masks" / "bear" / "00000.png").read_bytes()
 
 
-def test_the_same_masks_make_the_same_submission(tmp_path: Path, two: Path) -> None:
-    write_submission_zip(tmp_path / "a.zip", two, ["goat", "bear"])
-    for file in two.rglob("*.png"):
+def test_a_server_that_asks_for_some_frames(tmp_path: Path, two: VideoDataset) -> None:
+    for name in ("bear", "goat"):
+        (tmp_path / "valid" / name).mkdir(parents=True)
+        for frame in ("00000", "00005"):
+            Image.new("L", (2, 2)).save(tmp_path / "valid" / name / f"{frame}.jpg")
+    asked = replace(two, submission_pictures=tmp_path / "valid")
+    write_submission_zip(tmp_path / "a.zip", tmp_path / "masks", asked)
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        assert archive.namelist() == [
+            f"{name}/{frame}.png" for name in ("bear", "goat") for frame in ("00000", "00005")
+        ]
+
+
+def test_a_submission_of_pictures_by_object(make_squares, tmp_path: Path) -> None:
+    sequence = make_squares("goat")
+    with PredictionFolder(root=tmp_path / "masks", per_object=True).write("goat") as write:
+        for frame in sequence.frame_names:
+            write(frame, {0: LEFT, 3: RIGHT})
+    dataset = VideoDataset(name="one", sequences=(sequence,), has_truth=False)
+    write_submission_zip(tmp_path / "a.zip", tmp_path / "masks", dataset)
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        assert archive.namelist()[9:11] == ["goat/000/00009.png", "goat/003/00000.png"]
+
+
+def test_the_same_masks_make_the_same_submission(tmp_path: Path, two: VideoDataset) -> None:
+    write_submission_zip(tmp_path / "a.zip", tmp_path / "masks", two)
+    for file in (tmp_path / "masks").rglob("*.png"):
         file.touch()
-    write_submission_zip(tmp_path / "b.zip", two, ["bear", "goat"])
+    write_submission_zip(tmp_path / "b.zip", tmp_path / "masks", replace(two, sequences=two.sequences[::-1]))
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
 
 
-def test_a_submission_is_complete(tmp_path: Path, two: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="no masks of cow, hen"):
-        write_submission_zip(tmp_path / "a.zip", two, ["bear", "cow", "hen"])
+def test_a_submission_is_complete(tmp_path: Path, two: VideoDataset) -> None:
+    (tmp_path / "masks" / "bear" / "00003.png").unlink()
+    with pytest.raises(FileNotFoundError, match="00003"):
+        write_submission_zip(tmp_path / "a.zip", tmp_path / "masks", two)
+    shutil.rmtree(tmp_path / "masks" / "goat")
+    with pytest.raises(FileNotFoundError, match="no masks of goat"):
+        write_submission_zip(tmp_path / "a.zip", tmp_path / "masks", two)
     assert not (tmp_path / "a.zip").exists()

@@ -12,6 +12,7 @@ LVOS's own toolkit leaves out the first and the last frame of each object, and t
 as the SA-V evaluator does.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from masklet.evaluation.datasets.layout import check_split, join_sequences, require_folder
@@ -23,7 +24,7 @@ OTHER_NAME = {"valid": "val", "val": "valid"}
 """Its documentation says val, its toolkit valid; either split takes either folder."""
 
 
-def read_lvos(root: Path, split: str | None = None) -> VideoDataset:
+def read_lvos(root: Path, split: str | None = None, only: Sequence[str] | None = None) -> VideoDataset:
     """A split of LVOS, by default valid. Objects may appear later than the first frame.
 
     FileNotFoundError and ValueError name what is missing, or what is not as above.
@@ -37,7 +38,8 @@ def read_lvos(root: Path, split: str | None = None) -> VideoDataset:
     require_folder(folder, f"LVOS's split {split}")
     return VideoDataset(
         name=f"LVOS {split}",
-        sequences=join_sequences(folder / "JPEGImages", folder / "Annotations"),
+        sequences=join_sequences(folder / "JPEGImages", folder / "Annotations", only=only),
         has_truth=split != "test",
         appearing_later=True,
+        submission_folder="Annotations",
     )

@@ -13,6 +13,7 @@ The split valid_all_frames has the pictures of all frames and the masks of valid
 test_all_frames have those of train and test. The server asks for results of the frames of valid/JPEGImages.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ ALL_FRAMES = "_all_frames"
 SPLITS = ("train", "valid", "test", "train_all_frames", "valid_all_frames", "test_all_frames")
 
 
-def read_youtube_vos(root: Path, split: str | None = None) -> VideoDataset:
+def read_youtube_vos(root: Path, split: str | None = None, only: Sequence[str] | None = None) -> VideoDataset:
     """A split of YouTube-VOS, by default valid, whose results a server scores.
 
     The sequences are those of meta.json, which says in a sequence's facts what each object is.
@@ -41,7 +42,7 @@ def read_youtube_vos(root: Path, split: str | None = None) -> VideoDataset:
     videos = read_json(meta, ["videos"])["videos"]
     if not isinstance(videos, dict) or not videos:
         raise ValueError(f"{meta} names no videos: the sequences by name were expected in videos")
-    sequences = join_sequences(pictures / "JPEGImages", folder / "Annotations", list(videos))
+    sequences = join_sequences(pictures / "JPEGImages", folder / "Annotations", list(videos), only=only)
     return VideoDataset(
         name=f"YouTube-VOS {split}",
         sequences=tuple(
@@ -49,6 +50,8 @@ def read_youtube_vos(root: Path, split: str | None = None) -> VideoDataset:
         ),
         has_truth=folder.name == "train",
         appearing_later=True,
+        submission_folder="Annotations",
+        submission_pictures=None if pictures == folder else folder / "JPEGImages",
     )
 
 

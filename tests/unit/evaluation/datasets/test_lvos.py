@@ -22,6 +22,7 @@ def test_sparse_annotations(root: Path):
     assert dataset.name == "LVOS valid"
     assert dataset.has_truth
     assert dataset.appearing_later
+    assert dataset.submission_folder == "Annotations"
     assert dataset.sequences[0].annotated == {0: "00000001", 5: "00000006", 10: "00000011"}
     assert not read_lvos(root, "test").has_truth
 

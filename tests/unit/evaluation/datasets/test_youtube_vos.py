@@ -30,6 +30,7 @@ def test_splits(root: Path):
     assert valid.sequences[0].annotated == {1: "00005"}
     assert valid.sequences[0].facts == {"object 1": "penguin"}
     assert valid.sequences[1].facts == {}
+    assert (valid.submission_folder, valid.submission_pictures) == ("Annotations", None)
 
 
 @pytest.mark.parametrize("nested", [False, True])
@@ -41,6 +42,7 @@ def test_all_frames(root: Path, nested: bool):
     assert dataset.name == "YouTube-VOS valid_all_frames"
     assert not dataset.has_truth
     assert len(dataset.sequences[0].frame_names) == 13
+    assert dataset.submission_pictures == root / "valid" / "JPEGImages"
     assert dataset.sequences[0].annotated == {5: "00005"}
 
 
