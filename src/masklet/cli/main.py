@@ -11,7 +11,9 @@ from typing import Annotated
 import torch
 from cyclopts import App, CycloptsError, Parameter
 
+from masklet.cli.bench import bench
 from masklet.cli.console import PROGRAM, UsageError, complain
+from masklet.cli.evaluate import evaluate
 from masklet.cli.models import models
 from masklet.cli.segment import segment
 from masklet.cli.track import track
@@ -30,6 +32,8 @@ app = App(
 app.command(segment)
 app.command(track)
 app.command(models)
+app.command(evaluate)
+app.command(bench)
 
 
 @app.meta.default
