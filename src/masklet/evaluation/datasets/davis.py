@@ -13,6 +13,7 @@ Scores follow the rules of the SA-V evaluator, as published ones of SAM 2 do; DA
 the beginning, and is `rules.DAVIS_RULES`.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -29,7 +30,7 @@ HIDDEN_SPLITS = ("test-dev", "test-challenge")
 """Those with the masks of the first frame alone."""
 
 
-def read_davis2017(root: Path, split: str | None = None) -> VideoDataset:
+def read_davis2017(root: Path, split: str | None = None, only: Sequence[str] | None = None) -> VideoDataset:
     """A split of DAVIS 2017, by default val: one or more objects a video, all of them in the first frame.
 
     FileNotFoundError and ValueError name what is missing, or what is not as above.
@@ -37,14 +38,15 @@ def read_davis2017(root: Path, split: str | None = None) -> VideoDataset:
     split = split or "val"
     check_split("DAVIS 2017", split, SPLITS_2017)
     names = read_names(root / "ImageSets" / "2017" / f"{split}.txt")
+    videos, masks = root / "JPEGImages" / RESOLUTION, root / "Annotations" / RESOLUTION
     return VideoDataset(
         name=f"DAVIS 2017 {split}",
-        sequences=join_sequences(root / "JPEGImages" / RESOLUTION, root / "Annotations" / RESOLUTION, names),
+        sequences=join_sequences(videos, masks, names, only=only),
         has_truth=split not in HIDDEN_SPLITS,
     )
 
 
-def read_davis2016(root: Path, split: str | None = None) -> VideoDataset:
+def read_davis2016(root: Path, split: str | None = None, only: Sequence[str] | None = None) -> VideoDataset:
     """A split of DAVIS 2016, by default val: one object a video. Of the data of 2017 all objects are taken as one.
 
     FileNotFoundError and ValueError name what is missing, or what is not as above.
@@ -54,10 +56,10 @@ def read_davis2016(root: Path, split: str | None = None) -> VideoDataset:
     lists = [root / "ImageSets" / year / f"{split}.txt" for year in ("2016", RESOLUTION)]
     lines = read_names(next((path for path in lists if path.is_file()), lists[0]))
     names = list(dict.fromkeys(_sequence_of(line) for line in lines))
-    masks = partial(LabelMaps, binary=True)
+    videos, masks = root / "JPEGImages" / RESOLUTION, root / "Annotations" / RESOLUTION
     return VideoDataset(
         name=f"DAVIS 2016 {split}",
-        sequences=join_sequences(root / "JPEGImages" / RESOLUTION, root / "Annotations" / RESOLUTION, names, masks),
+        sequences=join_sequences(videos, masks, names, only=only, annotations=partial(LabelMaps, binary=True)),
         has_truth=True,
     )
 

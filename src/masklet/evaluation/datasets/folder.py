@@ -9,6 +9,7 @@ A mask is called like its picture. The two folders may have other names, or be s
 JPEGImages/Full-Resolution is.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,9 @@ MIN_TRUTH = 3
 """With fewer annotated frames nothing is left to score between the first and the last."""
 
 
-def read_folder(root: Path, *, videos: str = VIDEOS, masks: str = MASKS) -> VideoDataset:
+def read_folder(
+    root: Path, only: Sequence[str] | None = None, *, videos: str = VIDEOS, masks: str = MASKS
+) -> VideoDataset:
     """All videos of ROOT/VIDEOS with their masks in ROOT/MASKS.
 
     - Grey label maps that hold 0 and 255 alone are black and white masks of one object, 1. The first map of a
@@ -35,7 +38,7 @@ def read_folder(root: Path, *, videos: str = VIDEOS, masks: str = MASKS) -> Vide
 
     FileNotFoundError and ValueError name what is missing, or what is not as above.
     """
-    sequences = join_sequences(root / videos, root / masks, annotations=_open)
+    sequences = join_sequences(root / videos, root / masks, only=only, annotations=_open)
     return VideoDataset(
         name=root.resolve().name,
         sequences=sequences,

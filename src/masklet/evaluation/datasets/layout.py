@@ -6,6 +6,7 @@ is left out unnoticed changes a score.
 
 import json
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -67,16 +68,42 @@ def read_json(path: Path, keys: Sequence[str]) -> dict[str, Any]:
     return value
 
 
+def take_sequences(names: Sequence[str], only: Sequence[str] | None) -> list[str]:
+    """Those of a split's names that are asked for, in the split's order; None: all.
+
+    ValueError for an unknown one, with those of nearly its name.
+    """
+    if only is None:
+        return list(names)
+    if not only:
+        raise ValueError("no sequence was named: name those to take, or take all by naming none")
+    known, taken = set(names), set(only)
+    unknown = [name for name in only if name not in known]
+    if unknown:
+        near = {name: get_close_matches(name, names) for name in unknown[:MAX_NAMED]}
+        hints = [
+            f"{name} (did you mean {' or '.join(matches)}?)" if matches else name for name, matches in near.items()
+        ]
+        more = f" and {len(unknown) - MAX_NAMED} more" if len(unknown) > MAX_NAMED else ""
+        raise ValueError(
+            f"there is no sequence {', '.join(hints)}{more}: the {len(names)} to choose from are {name_some(names)}"
+        )
+    return [name for name in names if name in taken]
+
+
 def join_sequences(
     videos: Path,
     masks: Path,
     names: Sequence[str] | None = None,
+    *,
+    only: Sequence[str] | None = None,
     annotations: Callable[[Path], Annotations] = LabelMaps,
 ) -> tuple[VideoSequence, ...]:
     """Each VIDEOS/NAME (a folder of pictures) or VIDEOS/NAME.mp4 with the masks in MASKS/NAME.
 
-    names: the sequences of a split; None: all that there are. annotations: what makes a folder's masks.
-    FileNotFoundError lists the sequences without a video or without masks. No picture is read.
+    names: the sequences of a split; None: all that there are. only: those to take; None: all. The others need not be
+    complete. annotations: what makes a folder's masks. ValueError for names that are not known. FileNotFoundError lists
+    the sequences without a video or without masks. No picture is read.
     """
     known_videos = _videos(require_folder(videos, "pictures"))
     known_masks = _folders(require_folder(masks, "masks"))
@@ -84,12 +111,13 @@ def join_sequences(
         names = sorted(known_videos.keys() | known_masks.keys(), key=lambda name: natural_key(Path(name)))
         if not names:
             raise FileNotFoundError(f"{videos} and {masks} have no sequences in them: a folder for each was expected")
+    names = take_sequences(names, only)
     for known, folder, what in ((known_videos, videos, "pictures"), (known_masks, masks, "masks")):
         missing = [name for name in names if name not in known]
         if missing:
             raise FileNotFoundError(
                 f"{folder} has no {what} of {name_some(missing)}: every sequence needs pictures in {videos} and masks "
-                f"in {masks}. Complete the data, or take other sequences alone"
+                f"in {masks}. Complete the data, or name the sequences to take"
             )
     return tuple(
         VideoSequence(name=name, video=known_videos[name], annotations=annotations(known_masks[name])) for name in names

@@ -1,13 +1,12 @@
 """The data sets that can be read, by kind, and how a folder is recognised as one of them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from difflib import get_close_matches
+from dataclasses import dataclass
 from pathlib import Path
 
 from masklet.evaluation.datasets.davis import read_davis2016, read_davis2017
 from masklet.evaluation.datasets.folder import MASKS, VIDEOS, read_folder
-from masklet.evaluation.datasets.layout import MAX_NAMED, name_some, read_names
+from masklet.evaluation.datasets.layout import read_names
 from masklet.evaluation.datasets.lvos import read_lvos
 from masklet.evaluation.datasets.mose import read_mose, read_mosev2
 from masklet.evaluation.datasets.sav import read_sav, read_sav_train
@@ -20,16 +19,19 @@ FOLDER = "folder"
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetKind:
-    """How a data set is read, and by which files (patterns, any one is enough) its folder is recognised."""
+    """How a data set is read, and by which files (patterns, any one is enough) its folder is recognised.
 
-    read: Callable[[Path, str | None], VideoDataset]
+    `read` takes the folder, the split (None: the default) and the names of the sequences to take (None: all).
+    """
+
+    read: Callable[[Path, str | None, Sequence[str] | None], VideoDataset]
     signs: tuple[str, ...] = ()
 
 
-def _read_plain(root: Path, split: str | None) -> VideoDataset:
+def _read_plain(root: Path, split: str | None, only: Sequence[str] | None) -> VideoDataset:
     if split is not None:
         raise ValueError(f"{root} is read as a plain folder, which has no split {split!r}: name its kind, or sequences")
-    return read_folder(root)
+    return read_folder(root, only)
 
 
 DATASETS: Mapping[str, DatasetKind] = {
@@ -61,7 +63,7 @@ def open_dataset(
 
     kind: one of `DATASETS`; None: recognised by what is in the folder, or "folder" if `videos` or `masks` are given.
     split: as the data set calls it; None: the one that results are mostly published on.
-    sequences: the names of those to take, or a text file of names, one a line; None: all.
+    sequences: the names of those to take, or a text file of names, one a line; None: all. The others may be incomplete.
     videos, masks: for kind "folder", the folders of pictures and of masks in root; None: JPEGImages and Annotations.
 
     FileNotFoundError and ValueError name the file or folder that is missing, unknown, or does not fit the others.
@@ -73,15 +75,14 @@ def open_dataset(
     kind = kind or (FOLDER if named else _recognise(root))
     if kind not in DATASETS:
         raise ValueError(f"{kind!r} is no kind of data set that can be read: name one of {', '.join(DATASETS)}")
-    if named:
-        if kind != FOLDER or split is not None:
-            raise ValueError(
-                f"videos and masks name the folders of a plain folder, not of kind {kind!r} with its splits"
-            )
-        dataset = read_folder(root, videos=videos or VIDEOS, masks=masks or MASKS)
-    else:
-        dataset = DATASETS[kind].read(root, split)
-    return dataset if sequences is None else _take(dataset, sequences)
+    if isinstance(sequences, str):
+        sequences = [sequences]
+    only = read_names(sequences) if isinstance(sequences, Path) else sequences
+    if not named:
+        return DATASETS[kind].read(root, split, only)
+    if kind != FOLDER or split is not None:
+        raise ValueError(f"videos and masks name the folders of a plain folder, not of kind {kind!r} with its splits")
+    return read_folder(root, only, videos=videos or VIDEOS, masks=masks or MASKS)
 
 
 def _recognise(root: Path) -> str:
@@ -98,24 +99,3 @@ def _recognise(root: Path) -> str:
         f"{root} is not recognised as a data set. There is none of these in it:\n{looked}\n"
         f"Name its kind ({', '.join(DATASETS)}), or give the folder that holds these"
     )
-
-
-def _take(dataset: VideoDataset, sequences: Sequence[str] | Path) -> VideoDataset:
-    """Some of the sequences, in the data set's order."""
-    if isinstance(sequences, Path):
-        sequences = read_names(sequences)
-    elif isinstance(sequences, str):
-        sequences = [sequences]
-    if not sequences:
-        raise ValueError("no sequence was named: name those to take, or none of it to take all")
-    known = [sequence.name for sequence in dataset.sequences]
-    unknown = [name for name in sequences if name not in set(known)]
-    if unknown:
-        near = {name: get_close_matches(name, known, n=3) for name in unknown[:MAX_NAMED]}
-        hints = [f"{name} (near it: {', '.join(matches)})" if matches else name for name, matches in near.items()]
-        more = f" and {len(unknown) - MAX_NAMED} more" if len(unknown) > MAX_NAMED else ""
-        raise ValueError(
-            f"{dataset.name} has no sequence {', '.join(hints)}{more}: its {len(known)} are {name_some(known)}"
-        )
-    taken = set(sequences)
-    return replace(dataset, sequences=tuple(sequence for sequence in dataset.sequences if sequence.name in taken))

@@ -18,6 +18,7 @@ Training, in videos and JSON, unpacked into one folder or several:
 Object ids begin at 0. Objects may overlap, and may appear later than the first frame.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,6 +29,7 @@ from masklet.evaluation.datasets.layout import (
     name_some,
     read_names,
     require_folder,
+    take_sequences,
 )
 from masklet.evaluation.datasets.masklets import Masklets
 from masklet.evaluation.sequences import VideoDataset, VideoSequence
@@ -39,7 +41,7 @@ TRAIN_SPLITS = ("manual", "auto", "both")
 _Key = TypeVar("_Key")
 
 
-def read_sav(root: Path, split: str | None = None) -> VideoDataset:
+def read_sav(root: Path, split: str | None = None, only: Sequence[str] | None = None) -> VideoDataset:
     """SA-V's val or test; by default val, or test where only that is there.
 
     FileNotFoundError and ValueError name what is missing, or what is not as above.
@@ -49,9 +51,10 @@ def read_sav(root: Path, split: str | None = None) -> VideoDataset:
     check_split("SA-V", split, SPLITS)
     folder = _folder(root, split) or root
     names = read_names(folder / f"sav_{split}.txt")
+    videos, masks = folder / "JPEGImages_24fps", folder / "Annotations_6fps"
     return VideoDataset(
         name=f"SA-V {split}",
-        sequences=join_sequences(folder / "JPEGImages_24fps", folder / "Annotations_6fps", names, ObjectFolders),
+        sequences=join_sequences(videos, masks, names, only=only, annotations=ObjectFolders),
         has_truth=True,
         per_object=True,
         appearing_later=True,
@@ -64,7 +67,7 @@ def _folder(root: Path, split: str) -> Path | None:
     return next((folder for folder in folders if (folder / f"sav_{split}.txt").is_file()), None)
 
 
-def read_sav_train(root: Path, split: str | None = None) -> VideoDataset:
+def read_sav_train(root: Path, split: str | None = None, only: Sequence[str] | None = None) -> VideoDataset:
     """SA-V's training videos with their manual masklets, the default, the auto ones, or both.
 
     manual and both want every video's manual file; auto takes the videos that have an auto file. No JSON is read until
@@ -73,15 +76,27 @@ def read_sav_train(root: Path, split: str | None = None) -> VideoDataset:
     split = split or "manual"
     check_split("SA-V's training set", split, TRAIN_SPLITS)
     videos, masklets = _training_files(require_folder(root, "SA-V's training videos"))
-    wanted = ("manual", "auto") if split == "both" else (split,)
-    _check_pairs(root, videos, masklets, wanted)
-    files = {name: [masklets[kind, name] for kind in wanted if (kind, name) in masklets] for name in sorted(videos)}
+    kinds = ("manual", "auto") if split == "both" else (split,)
+    known = {name for kind, name in masklets if kind == kinds[0]}
+    if split != "auto":
+        known |= videos.keys()
+    if not known:
+        raise FileNotFoundError(
+            f"{root} and the folders in it have no training videos: ID.mp4 with ID_{kinds[0]}.json was expected"
+        )
+    names = take_sequences(sorted(known), only)
+    if missing := [f"{name}.mp4" for name in names if name not in videos]:
+        raise FileNotFoundError(
+            f"{root} and the folders in it lack {name_some(missing)}, though there are masks of them"
+        )
+    if missing := [f"{name}_{kinds[0]}.json" for name in names if (kinds[0], name) not in masklets]:
+        raise FileNotFoundError(f"{root} and the folders in it lack {name_some(missing)}, though there are the videos")
+    files = {name: [masklets[kind, name] for kind in kinds if (kind, name) in masklets] for name in names}
     return VideoDataset(
         name=f"SA-V train, {split}",
         sequences=tuple(
             VideoSequence(name=name, video=videos[name], annotations=Masklets(of_video, videos[name]))
             for name, of_video in files.items()
-            if of_video
         ),
         has_truth=True,
         per_object=True,
@@ -95,6 +110,8 @@ def _training_files(root: Path) -> tuple[dict[str, Path], dict[tuple[str, str], 
     masklets: dict[tuple[str, str], Path] = {}
     for file in sorted([*root.glob("*.*"), *root.glob("*/*.*")]):
         name, _, kind = file.stem.rpartition("_")
+        if file.name.startswith("."):
+            continue
         if file.suffix == ".mp4":
             _add(videos, file.stem, file)
         elif file.suffix == ".json" and kind in ("manual", "auto"):
@@ -106,19 +123,3 @@ def _add(files: dict[_Key, Path], key: _Key, file: Path) -> None:
     if key in files:
         raise ValueError(f"{files[key]} and {file} have one name: keep one of them")
     files[key] = file
-
-
-def _check_pairs(
-    root: Path, videos: dict[str, Path], masklets: dict[tuple[str, str], Path], wanted: tuple[str, ...]
-) -> None:
-    if not videos:
-        raise FileNotFoundError(f"{root} and the folders in it have no videos: ID.mp4 with ID_manual.json was expected")
-    kind = wanted[0]
-    without_masks = [name for name in sorted(videos) if (kind, name) not in masklets]
-    if without_masks and (kind == "manual" or len(without_masks) == len(videos)):
-        raise FileNotFoundError(f"{root} has no {kind}.json of {name_some(without_masks)}: each needs ID_{kind}.json")
-    without_video = [
-        str(file) for (of_kind, name), file in masklets.items() if of_kind in wanted and name not in videos
-    ]
-    if without_video:
-        raise FileNotFoundError(f"there is no video, ID.mp4, of {name_some(without_video)}")

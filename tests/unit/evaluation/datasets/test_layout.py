@@ -12,6 +12,7 @@ from masklet.evaluation.datasets.layout import (
     read_json,
     read_names,
     require_folder,
+    take_sequences,
 )
 
 Make = Callable[..., None]
@@ -33,7 +34,7 @@ def test_videos_and_masks_are_joined_by_name(tmp_path: Path, make_dataset: Make,
     ]
     assert all(sequence.annotated == {0: "00000", 1: "00001", 2: "00002"} for sequence in sequences)
     assert set(sequences[0].annotations.read("00001")) == {1, 2}
-    chosen = join_sequences(videos, masks, ["clip", "b2"], partial(LabelMaps, binary=True))
+    chosen = join_sequences(videos, masks, ["clip", "b2"], annotations=partial(LabelMaps, binary=True))
     assert [sequence.name for sequence in chosen] == ["clip", "b2"]
     assert set(chosen[1].annotations.read("00001")) == {1}
 
@@ -50,7 +51,7 @@ def test_what_has_no_counterpart_is_named(tmp_path: Path, make_dataset: Make):
     videos, masks = tmp_path / "v", tmp_path / "m"
     make_dataset(videos, masks, ["a", "b", "c"])
     (masks / "b").rename(masks / "x")
-    with pytest.raises(FileNotFoundError, match=r"v has no pictures of x: .* take other sequences"):
+    with pytest.raises(FileNotFoundError, match=r"v has no pictures of x: .* name the sequences to take"):
         join_sequences(videos, masks)
     (masks / "x").rename(tmp_path / "away")
     with pytest.raises(FileNotFoundError, match=r"m has no masks of b:"):
@@ -106,6 +107,19 @@ def test_lists_of_names(tmp_path: Path):
         read_names(tmp_path / "test.txt")
     with pytest.raises(FileNotFoundError, match="none in its folder"):
         read_names(tmp_path / "nowhere" / "test.txt")
+
+
+def test_some_of_the_sequences():
+    names = ["goat", "dog", "dogs-jump"]
+    assert take_sequences(names, None) == names
+    assert take_sequences(names, ["dogs-jump", "goat", "goat"]) == ["goat", "dogs-jump"]
+    message = r"no sequence gaot \(did you mean goat\?\), x: the 3 to choose from are goat, dog, dogs-jump"
+    with pytest.raises(ValueError, match=message):
+        take_sequences(names, ["gaot", "dog", "x"])
+    with pytest.raises(ValueError, match=r"no sequence .*7 and 2 more: the 3"):
+        take_sequences(names, list("0123456789"))
+    with pytest.raises(ValueError, match="no sequence was named"):
+        take_sequences(names, [])
 
 
 def test_json(tmp_path: Path):

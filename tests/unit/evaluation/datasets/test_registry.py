@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -42,7 +43,7 @@ def test_data_sets_are_recognised(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     opened = []
     for name, known in list(DATASETS.items()):
-        fake = replace(known, read=lambda root, split, name=name: opened.append(name))
+        fake = replace(known, read=lambda root, split, only, name=name: opened.append(name))
         monkeypatch.setitem(DATASETS, name, fake)  # type: ignore[arg-type]
     open_dataset(tmp_path)
     assert opened == [kind]
@@ -103,13 +104,13 @@ def test_some_sequences(tmp_path: Path, make_dataset: Make):
     assert names("dog") == ["dog"]
     (tmp_path / "some.txt").write_text("dog\nblackswan\n")
     assert names(tmp_path / "some.txt") == ["blackswan", "dog"]
+    shutil.rmtree(tmp_path / "Annotations" / "480p" / "dogs-jump")
+    assert names(["dog", "blackswan"]) == ["blackswan", "dog"]
 
 
 def test_unknown_sequences(tmp_path: Path, make_dataset: Make):
     make_davis(tmp_path, make_dataset)
-    with pytest.raises(
-        ValueError, match=r"no sequence blackswn \(near it: blackswan\), zebra: its 3 are blackswan, dog"
-    ):
+    with pytest.raises(ValueError, match=r"no sequence blackswn \(did you mean blackswan\?\), zebra: the 3"):
         open_dataset(tmp_path, sequences=["blackswn", "dog", "zebra"])
     with pytest.raises(ValueError, match="no sequence was named"):
         open_dataset(tmp_path, sequences=[])

@@ -59,6 +59,7 @@ def train(tmp_path: Path, make_video: Callable[..., Path], make_masklets: Callab
         make_masklets(stem.with_name(f"{stem.name}_manual.json"))
         if number != 2:
             make_masklets(stem.with_name(f"{stem.name}_auto.json"), ids=(0, 1, 2))
+    (tmp_path / "._sav_000003.mp4").touch()
     return tmp_path
 
 
@@ -82,25 +83,38 @@ def test_no_json_is_read(train: Path):
     assert len(read_sav_train(train).sequences) == 3
 
 
-def test_what_is_missing_in_training(train: Path, tmp_path: Path):
+def test_some_training_videos_alone(train: Path):
+    (train / "sav_000003_manual.json").unlink()
+    names = [sequence.name for sequence in read_sav_train(train, only=["sav_000001"]).sequences]
+    assert names == ["sav_000001"]
+    with pytest.raises(ValueError, match=r"no sequence sav_000002 \(did you mean sav_00000"):
+        read_sav_train(train, "auto", ["sav_000002"])
+
+
+def test_what_is_missing_in_training(train: Path):
     with pytest.raises(ValueError, match="no split 'train': name one of manual, auto, both"):
         read_sav_train(train, "train")
     with pytest.raises(FileNotFoundError, match=r"no folder .*nowhere"):
         read_sav_train(train / "nowhere")
-    (train / "sav_000003.mp4").rename(train / "sav_000004.mp4")
-    with pytest.raises(FileNotFoundError, match=r"no manual\.json of sav_000004"):
-        read_sav_train(train)
-    with pytest.raises(FileNotFoundError, match=r"no video, ID\.mp4, of .*sav_000003_auto\.json"):
-        read_sav_train(train, "auto")
-    (train / "sav_000004.mp4").rename(train / "sav_000001.mp4")
-    with pytest.raises(ValueError, match=r"sav_000001\.mp4 and .*sav_000001\.mp4 have one name"):
-        read_sav_train(train)
+    (train / "sav_000003.mp4").unlink()
+    for split in ("manual", "auto"):
+        with pytest.raises(FileNotFoundError, match=r"lack sav_000003\.mp4, though there are masks"):
+            read_sav_train(train, split)
     for file in train.rglob("*_auto.json"):
         file.unlink()
-    (train / "sav_000001.mp4").rename(train / "sav_000003.mp4")
-    with pytest.raises(FileNotFoundError, match=r"no auto\.json of sav_000001, sav_000002, sav_000003"):
+    with pytest.raises(FileNotFoundError, match=r"no training videos: ID\.mp4 with ID_auto\.json"):
         read_sav_train(train, "auto")
+    for file in train.rglob("*_manual.json"):
+        file.unlink()
+    with pytest.raises(FileNotFoundError, match=r"lack sav_000001_manual\.json, sav_000002_manual\.json, though"):
+        read_sav_train(train)
     for file in train.rglob("*.mp4"):
         file.unlink()
-    with pytest.raises(FileNotFoundError, match="have no videos"):
+    with pytest.raises(FileNotFoundError, match=r"no training videos: ID\.mp4 with ID_manual\.json"):
+        read_sav_train(train)
+
+
+def test_two_videos_of_one_name(train: Path, make_video: Callable[..., Path]):
+    make_video(train / "sav_001" / "sav_000001.mp4")
+    with pytest.raises(ValueError, match=r"sav_000.sav_000001\.mp4 and .*sav_001.sav_000001\.mp4 have one name"):
         read_sav_train(train)
