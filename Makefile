@@ -4,11 +4,13 @@
 #   make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu    the CPU build of torch, a tenth of the download
 #   make test PIP_ARGS="--no-index --find-links wheels"           anything else that pip should know
 #   make test PYTEST_ARGS="-k rle -x"                             anything that pytest should know
+#   make bench BENCH_ARGS="--device cuda --repeats 20"            anything that both benchmarks should know
 
 PYTHON ?= python3
 TORCH_INDEX ?=
 PIP_ARGS ?=
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -40,8 +42,9 @@ check: $(VENV)/.installed-dev ## lint, format and types
 	$(PY) -m ruff format --check .
 	$(PY) -m basedpyright
 
-bench: $(VENV)/.installed-test ## measure speed beside a peer
-	@set -e; for script in benchmarks/bench_*.py; do echo "== $$script"; $(PY) $$script; done
+bench: $(VENV)/.installed-test ## measure speed: nano alone, and a published size beside its peers
+	$(PY) -m masklet bench $(BENCH_ARGS)
+	$(PY) benchmarks/bench_peers.py --image-size 512 $(BENCH_ARGS)
 
 clean: ## remove .venv, out/ and caches
 	rm -rf $(VENV) out build dist .pytest_cache .ruff_cache .hypothesis

@@ -9,37 +9,17 @@ when all memories are full, resident memory is compared with what it is at the e
 import argparse
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 import masklet
+from masklet.evaluation.bench.clip import DiscClip
 from masklet.io.files import write_image
 
-SIZE = 360, 640
 WARM = 100
 """Frames after which nothing should grow any more."""
-
-COLOURS = ((220, 40, 40), (40, 200, 60), (40, 80, 230), (230, 210, 40), (200, 60, 220), (60, 210, 220))
-
-
-def centres(index: int, num_objects: int) -> list[tuple[int, int]]:
-    """Where the discs are on a frame: each goes its own way round."""
-    height, width = SIZE
-    angles = [index / 90 + 2 * np.pi * n / num_objects for n in range(num_objects)]
-    return [(int(width * (0.5 + 0.35 * np.cos(a))), int(height * (0.5 + 0.3 * np.sin(2 * a)))) for a in angles]
-
-
-def frames(count: int, num_objects: int) -> Iterator[np.ndarray]:
-    """The stream."""
-    ground = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 160, (*SIZE, 3), np.uint8), (0, 0), 6)
-    for index in range(count):
-        frame = ground.copy()
-        for n, centre in enumerate(centres(index, num_objects)):
-            cv2.circle(frame, centre, 34, COLOURS[n % len(COLOURS)], -1, cv2.LINE_AA)
-        yield frame
 
 
 def resident() -> float:
@@ -51,12 +31,13 @@ def resident() -> float:
 def follow(model_name: str, count: int, num_objects: int) -> list[float]:
     """Follow the objects; resident memory after each frame."""
     session = masklet.VideoSession(masklet.load_model(model_name))
+    clip = DiscClip(count, num_objects)
     used = []
     start = time.perf_counter()
-    for index, frame in enumerate(frames(count, num_objects)):
-        session.step(frame)
+    for index in range(count):
+        session.step(clip[index])
         if index == 0:
-            for n, centre in enumerate(centres(0, num_objects)):
+            for n, centre in enumerate(clip.centres(0)):
                 session.add_points(frame_index=0, object_id=n + 1, points=[centre], labels=[1])
         used.append(resident())
         if index % 500 == 499:
