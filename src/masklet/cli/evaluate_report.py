@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from masklet.cli.console import UsageError, say, show_rows
-from masklet.evaluation.datasets import DATASETS, open_dataset
+from masklet.cli.evaluate_options import SequenceOptions
 from masklet.evaluation.report import write_page
 from masklet.evaluation.results import read_scores_json
 from masklet.evaluation.run_folder import RunFolder
@@ -49,15 +49,13 @@ def report(
     """
     if dataset is None and (kind or split):
         raise UsageError("--kind and --split say what --dataset is: give it too, or none of them")
-    if kind is not None and kind not in DATASETS:
-        raise UsageError(f"--kind {kind} is not known: the kinds are {', '.join(DATASETS)}")
     folders = name_runs(runs)
     facts = {name: read_facts(folder) for name, folder in folders.items()}
     data_name = common_data(facts)
     scores = {name: read_scores_json(folder.scores) for name, folder in folders.items()}
     data, roots = VideoDataset(name=data_name, sequences=(), has_truth=True), None
     if dataset is not None:
-        data = open_dataset(dataset, kind, split=split)
+        data = SequenceOptions(kind=kind, split=split).open(dataset)
         roots = {name: folder.masks for name, folder in folders.items()}
     if len(folders) == 1:
         (name,) = folders

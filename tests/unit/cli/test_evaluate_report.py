@@ -91,8 +91,9 @@ def test_what_is_no_run_is_named(tmp_path: Path) -> None:
 def test_what_the_data_is_needs_the_data(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--dataset"):
         report([tmp_path], split="val")
+    run = make_run(tmp_path / "nano", 0.5)
     with pytest.raises(UsageError, match="--kind strange is not known"):
-        report([tmp_path], dataset=tmp_path, kind="strange")
+        report([run], dataset=tmp_path, kind="strange")
 
 
 def test_runs_have_the_names_of_their_folders_or_their_paths(tmp_path: Path) -> None:
