@@ -18,8 +18,8 @@ from masklet.io.video import open_video
 from masklet.types import FrameSource
 
 NUM_COLUMNS = 2
-PANE = (640, 474)
-"""Largest height and width of a frame: two of them with the gaps fill the width of a report's picture."""
+PANE = (640, 478)
+"""Largest height and width of a frame: two of them with a gap fill the width of a report's picture."""
 GAP = 4
 TRUTH = "truth"
 
@@ -47,7 +47,8 @@ def draw_case(dataset: VideoDataset, folders: Mapping[str, Path], case: Case) ->
         _draw_object(image, annotations, name, case)
         for name, annotations in (*sources.items(), (TRUTH, sequence.annotations))
     ]
-    return Picture(image=draw_grid(panes, NUM_COLUMNS, cell_size=PANE, gap=GAP), caption=case.caption)
+    sheet = draw_grid(panes, NUM_COLUMNS, cell_size=PANE, gap=GAP)
+    return Picture(image=sheet[GAP:-GAP, GAP:-GAP], caption=case.caption)
 
 
 def _find_sequence(dataset: VideoDataset, name: str) -> VideoSequence:

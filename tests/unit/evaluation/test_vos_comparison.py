@@ -73,4 +73,4 @@ def test_the_picture_is_of_the_frame_on_which_they_differ_most(
     page = comparison_page(data, runs, roots, facts={})
     (gallery,) = parts(page, Gallery)
     assert [picture.caption for picture in gallery.pictures] == ["squares, object 1, frame 00003, J: a 80.0, b 20.0"]
-    assert gallery.pictures[0].image.shape == (2 * 40 + 3 * 4, 2 * 56 + 3 * 4, 3)
+    assert gallery.pictures[0].image.shape == (2 * 40 + 4, 2 * 56 + 4, 3)
