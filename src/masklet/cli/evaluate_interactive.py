@@ -1,0 +1,183 @@
+"""`masklet evaluate interactive`: how good masks of a video become when an annotator, simulated, corrects them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Annotated
+
+from cyclopts import Parameter, validators
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from masklet.cli.console import ERR, UsageError, complain, say, show_rows
+from masklet.cli.options import ModelOptions
+from masklet.evaluation.datasets import DATASETS, open_dataset
+from masklet.evaluation.interactive import InteractiveOptions, Mode
+from masklet.evaluation.interactive_report import interactive_page, summarise, write_results
+from masklet.evaluation.interactive_run import InteractiveOutcome, InteractiveRun, run_interactive
+from masklet.evaluation.model_choice import ModelChoice
+from masklet.evaluation.report import write_page
+from masklet.evaluation.sequences import VideoDataset
+
+_Count = Annotated[int, Parameter(validator=validators.Number(gte=1))]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class SequenceOptions:
+    """Which videos."""
+
+    kind: str | None = None
+    """What the data is. If not given, it is recognised."""
+
+    split: str | None = None
+    """As the data set calls it. If not given, the one that results are mostly published on."""
+
+    sequences: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="", show_default=False)] = ()
+    """Names of those to take, or a text file of names, one a line. If not given, all."""
+
+    def open(self, path: Path) -> VideoDataset:
+        """The data set, or a part of it. UsageError for a kind that is not known."""
+        if self.kind is not None and self.kind not in DATASETS:
+            raise UsageError(f"--kind {self.kind} is not known: the kinds are {', '.join(DATASETS)}")
+        names: tuple[str, ...] | Path | None = self.sequences or None
+        if len(self.sequences) == 1 and Path(self.sequences[0]).is_file():
+            names = Path(self.sequences[0])
+        return open_dataset(path, self.kind, split=self.split, sequences=names)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class AnnotatorOptions:
+    """What the annotator does."""
+
+    mode: Mode = "offline"
+    """Offline: correct the worst frame of the whole video, round by round. Online: go through the video once, and
+    correct each frame that is bad."""
+
+    max_frames: _Count = InteractiveOptions().max_frames
+    """Frames that get clicks, at most."""
+
+    clicks: _Count = InteractiveOptions().num_clicks
+    """Clicks a frame, at most."""
+
+    iou_threshold: Annotated[float, Parameter(validator=validators.Number(gte=0, lte=1))] = (
+        InteractiveOptions().iou_threshold
+    )
+    """Online: a frame is bad below this IoU."""
+
+    def collect(self) -> InteractiveOptions:
+        """As the evaluation takes them."""
+        return InteractiveOptions(
+            mode=self.mode, max_frames=self.max_frames, num_clicks=self.clicks, iou_threshold=self.iou_threshold
+        )
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How, and where to."""
+
+    workers: _Count = 1
+    """Processes to share the work."""
+
+    output: Path = Path("out")
+    """Folder for what is written; made if it is not there. What a run of the same kind has done in it stays."""
+
+    overwrite: Annotated[bool, Parameter(negative="", show_default=False)] = False
+    """Begin anew, and remove what another run has left there."""
+
+
+def interactive(
+    dataset: Path,
+    /,
+    *,
+    sequences: SequenceOptions = SequenceOptions(),
+    annotator: AnnotatorOptions = AnnotatorOptions(),
+    model: ModelOptions = ModelOptions(),  # noqa: B008 (frozen; cyclopts wants an instance)
+    run: RunOptions = RunOptions(),
+) -> int:
+    """Measure how good masks of a video become when an annotator corrects them with clicks: J&F by effort.
+
+    Each object on its own gets three clicks on its first frame, then three on one more frame in each round. Writes
+    results.json, results.csv, report.html with the curves, and each sequence as it is done. After Ctrl-C or an error
+    the same command goes on where it was.
+
+    For example:
+
+        masklet evaluate interactive DAVIS --kind davis2017 --mode online --output out
+
+    Parameters
+    ----------
+    dataset
+        The folder of a data set.
+    """
+    whole = InteractiveRun(
+        dataset=sequences.open(dataset),
+        output=run.output,
+        model=ModelChoice(source=model.model, device=model.device, image_size=model.image_size),
+        options=annotator.collect(),
+    )
+    description = whole.describe()
+    whole.folder.begin(description, overwrite=run.overwrite)
+    outcome = _follow(whole, run.workers)
+    for name, reason in outcome.failures.items():
+        complain(reason if name in reason else f"{name}: {reason}")
+    if outcome.failures:
+        num_sequences = len(whole.dataset.sequences)
+        complain(f"{len(outcome.failures)} of {num_sequences} sequences failed, so there is no score of all")
+        return 1
+    _report(whole, outcome, f"{description['image_size']} px")
+    return 0
+
+
+def _follow(run: InteractiveRun, num_workers: int) -> InteractiveOutcome:
+    num_objects = 0
+    with _progress() as progress:
+        task = progress.add_task("", total=len(run.dataset.sequences))
+
+        def count() -> None:
+            nonlocal num_objects
+            num_objects += 1
+            progress.update(task, description=f"{num_objects} object{'s' if num_objects > 1 else ''}")
+
+        return run_interactive(
+            run, num_workers=num_workers, on_object=count, on_sequence=lambda name: progress.advance(task)
+        )
+
+
+def _report(run: InteractiveRun, outcome: InteractiveOutcome, image_size: str) -> None:
+    """Write results and page, and show the means."""
+    steps = summarise(outcome.scores, run.options.max_frames)
+    facts = {
+        "data": run.dataset.name,
+        "sequences": str(len(run.dataset.sequences)),
+        "objects": str(len(outcome.scores)),
+        "model": run.model.source,
+        "image size": image_size,
+        "mode": run.options.mode,
+        "clicks a frame": str(run.options.num_clicks),
+    }
+    write_results(run.output, outcome.scores, steps)
+    title = f"Corrected {run.options.mode}: {run.dataset.name}"
+    write_page(run.output / "report.html", interactive_page(outcome.scores, steps, title=title, facts=facts))
+    show_rows(
+        ("frames", "clicks", "J&F", "J", "F"),
+        [
+            (str(step.num_frames), *(f"{value:.1f}" for value in (step.num_clicks, step.jf, step.j, step.f)))
+            for step in steps
+        ],
+    )
+    say(f"J&F, mean of 1 to {len(steps)} frames: {fmean(step.jf for step in steps):.1f}")
+
+
+def _progress() -> Progress:
+    """A bar on stderr, where there is somebody to see it: sequences, and how many objects are done."""
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=ERR,
+        transient=True,
+        disable=not ERR.is_terminal,
+    )

@@ -1,0 +1,136 @@
+"""Regions of a COCO annotation file, and of others that keep masks in the same way: LVIS, SA-1B.
+
+The file is read whole, as it is one JSON value; masks are made when they are asked for. Of the categories nothing is
+used: what is pointed at has no name. Crowds, which are many objects in one mask, are left out and counted.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool
+from pycocotools import mask as coco_mask
+
+from masklet.ops.rle import decode_rle
+
+FEWEST_NUMBERS = 6
+"""A polygon of fewer than three corners, x and y each, covers nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Region:
+    """One annotated object or part: what the data set calls it, and its mask (H, W)."""
+
+    name: str
+    mask: Bool[np.ndarray, "H W"]
+
+
+class CocoFile:
+    """The pictures of an annotation file, by their ids, and what is annotated on each.
+
+    num_crowds: how many annotations were left out. FileNotFoundError; ValueError, naming the file, for what is no JSON,
+    lacks `images` or `annotations`, or annotates a picture that it does not list.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        contents = read_json(self.path)
+        for key in ("images", "annotations"):
+            if not isinstance(contents.get(key), list):
+                raise ValueError(f"{path} has no list {key!r}: a COCO file has images and annotations")
+        self.images: dict[int, dict[str, Any]] = {}
+        self._annotations: dict[int, list[dict[str, Any]]] = {}
+        self.num_crowds = 0
+        try:
+            for image in contents["images"]:
+                self.images[image["id"]] = image
+            for annotation in contents["annotations"]:
+                self._sort_in(annotation)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"an entry of {path} is not as COCO has it: {_reason(error)}") from error
+
+    def _sort_in(self, annotation: dict[str, Any]) -> None:
+        image_id = annotation["image_id"]
+        if image_id not in self.images:
+            raise ValueError(
+                f"{self.path} annotates the image {image_id} (annotation {annotation.get('id')}), which is not among "
+                f"its {len(self.images)} images"
+            )
+        if annotation.get("iscrowd"):
+            self.num_crowds += 1
+        else:
+            self._annotations.setdefault(image_id, []).append(annotation)
+
+    @property
+    def annotated(self) -> list[int]:
+        """The ids of pictures that have annotations, in the order of the file."""
+        return [id_ for id_ in self.images if id_ in self._annotations]
+
+    def file_name(self, image_id: int) -> str:
+        """The picture's file, relative to the folder of pictures; of LVIS, which gives addresses, the address's end."""
+        image = self.images[image_id]
+        name = image.get("file_name") or "/".join(str(image.get("coco_url", "")).split("/")[-2:])
+        if not name:
+            raise ValueError(f"{self.path} does not say which file the image {image_id} is: it has no file_name")
+        return name
+
+    def read(self, image_id: int) -> list[Region]:
+        """A picture's regions. ValueError names the file and the annotation whose mask cannot be read."""
+        image, size = self.images[image_id], None
+        if {"height", "width"} <= image.keys():
+            size = (image["height"], image["width"])
+        return read_regions(self._annotations[image_id], size, self.path)
+
+
+def read_regions(annotations: Sequence[Mapping[str, Any]], size: tuple[int, int] | None, source: Path) -> list[Region]:
+    """Regions of annotations as COCO has them. size: the picture's (height, width), which polygons need."""
+    regions = []
+    for index, annotation in enumerate(annotations):
+        name = str(annotation.get("id", index))
+        try:
+            regions.append(Region(name=name, mask=to_mask(annotation["segmentation"], size)))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"annotation {name} of {source} cannot be read: {_reason(error)}") from error
+    return regions
+
+
+def to_mask(segmentation: Any, size: tuple[int, int] | None) -> Bool[np.ndarray, "H W"]:
+    """The mask of a segmentation: a list of polygons, whose union it is, or an RLE, compressed or not.
+
+    size: (height, width) of the picture; an RLE has its own. ValueError for anything else.
+    """
+    if isinstance(segmentation, Mapping):
+        return decode_rle(segmentation)
+    if not isinstance(segmentation, list):
+        raise ValueError(f"a segmentation is a list of polygons or an RLE, not {type(segmentation).__name__}")
+    if size is None:
+        raise ValueError("its segmentation is of polygons, but the picture's height and width are not given")
+    for polygon in segmentation:
+        corners = np.asarray(polygon)
+        numeric = corners.dtype.kind in "iuf" and bool(np.isfinite(corners).all())
+        if corners.ndim != 1 or corners.size % 2 or not (numeric or corners.size == 0):
+            raise ValueError("a polygon is a list of numbers, x and y in turns")
+    polygons: Any = [list(map(float, polygon)) for polygon in segmentation if len(polygon) >= FEWEST_NUMBERS]
+    if not polygons:
+        return np.zeros(size, bool)
+    outlines: Any = coco_mask.frPyObjects(polygons, *size)  # typed for one polygon, though it takes a list of them
+    merged: Any = coco_mask.merge(outlines)
+    return decode_rle(merged)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON file that holds an object. FileNotFoundError; ValueError for another."""
+    try:
+        contents = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path} is no JSON file, or a damaged one: {error}") from error
+    if not isinstance(contents, dict):
+        raise ValueError(f"{path} holds a JSON {type(contents).__name__}, but an object with annotations was expected")
+    return contents
+
+
+def _reason(error: Exception) -> str:
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)

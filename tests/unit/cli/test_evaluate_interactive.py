@@ -1,0 +1,80 @@
+"""`masklet evaluate interactive`, called as a function, on a tiny model with random weights."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from masklet.cli.console import UsageError
+from masklet.cli.evaluate_interactive import AnnotatorOptions, RunOptions, SequenceOptions, interactive
+from masklet.cli.options import ModelOptions
+from masklet.evaluation.label_maps import write_labels
+
+SIZE = (20, 30)
+ANNOTATOR = AnnotatorOptions(mode="online", max_frames=2, clicks=1)
+
+
+@pytest.fixture
+def model(tiny_checkpoint: Path) -> ModelOptions:
+    return ModelOptions(model=str(tiny_checkpoint), device="cpu")
+
+
+@pytest.fixture
+def videos(tmp_path: Path) -> Path:
+    """Two videos of four frames, with an object each."""
+    root = tmp_path / "videos"
+    for name in ("a", "b"):
+        for index in range(4):
+            frame, masks = root / "JPEGImages" / name, root / "Annotations" / name
+            for folder in (frame, masks):
+                folder.mkdir(parents=True, exist_ok=True)
+            pixels = np.random.default_rng(index).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(frame / f"{index:05d}.png")
+            labels = np.zeros(SIZE, np.int32)
+            labels[4:12, 3 + index : 12 + index] = 1
+            write_labels(masks / f"{index:05d}.png", labels)
+    return root
+
+
+def test_everything_is_written_and_goes_on(videos: Path, model: ModelOptions, tmp_path: Path, capsys) -> None:
+    run = RunOptions(output=tmp_path / "out")
+    assert interactive(videos, annotator=ANNOTATOR, model=model, run=run) == 0
+    first = (run.output / "results.json").read_text()
+    known = json.loads(first)
+    assert [step["frames"] for step in known["steps"]] == [1, 2]
+    assert len((run.output / "results.csv").read_text().splitlines()) == 5
+    assert "Corrected online: videos" in (run.output / "report.html").read_text()
+    printed = capsys.readouterr().out
+    assert printed.startswith("frames\tclicks\tJ&F\tJ\tF\n1\t")
+    assert printed.endswith(f"J&F, mean of 1 to 2 frames: {known['mean_jf']:.1f}\n")
+    written = (run.output / "sequences" / "a.json").stat().st_mtime_ns
+    assert interactive(videos, annotator=ANNOTATOR, model=model, run=run) == 0
+    assert (run.output / "sequences" / "a.json").stat().st_mtime_ns == written
+    assert json.loads((run.output / "results.json").read_text())["mean_jf"] == pytest.approx(known["mean_jf"])
+
+
+@pytest.mark.parametrize("in_file", [False, True])
+def test_sequences_can_be_chosen(videos: Path, model: ModelOptions, tmp_path: Path, in_file: bool) -> None:
+    (tmp_path / "names.txt").write_text("b\n")
+    sequences = SequenceOptions(sequences=(str(tmp_path / "names.txt"),) if in_file else ("b",))
+    run = RunOptions(output=tmp_path / "out")
+    assert interactive(videos, sequences=sequences, annotator=ANNOTATOR, model=model, run=run) == 0
+    assert [file.name for file in (run.output / "sequences").iterdir()] == ["b.json"]
+
+
+def test_there_is_no_score_of_a_part(videos: Path, model: ModelOptions, tmp_path: Path, capsys) -> None:
+    (videos / "JPEGImages" / "b" / "00002.png").write_bytes(b"no picture")
+    run = RunOptions(output=tmp_path / "out")
+    assert interactive(videos, annotator=ANNOTATOR, model=model, run=run) == 1
+    told = capsys.readouterr()
+    assert "00002.png" in told.err
+    assert "1 of 2 sequences failed" in told.err
+    assert not (run.output / "results.json").exists()
+    assert (run.output / "sequences" / "a.json").exists()
+
+
+def test_an_unknown_kind_is_refused(videos: Path) -> None:
+    with pytest.raises(UsageError, match="--kind dvis is not known: the kinds are davis2017"):
+        interactive(videos, sequences=SequenceOptions(kind="dvis"))
