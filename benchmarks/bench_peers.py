@@ -4,7 +4,7 @@
         [--objects 1 4 16] [--repeats 5] [--device cpu] [--json FILE] [--first FILE.py]
 
 Works: encode a picture; predict from a click; decode the 1024 clicks of automatic masks; one video frame with full
-memory. All in float32. Peers: PyPI `transformers`, and `sam2`, whose installing needs torchvision, hydra and a compiler.
+memory. All in float32. Peers: PyPI `transformers` and `sam2` (installing it takes torchvision, hydra and a compiler).
 --first imports a file before them, such as one that makes torchvision load beside another build of torch.
 """
 
