@@ -1,5 +1,6 @@
 """`masklet evaluate interactive`: how good masks of a video become when an annotator, simulated, corrects them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -9,40 +10,16 @@ from cyclopts import Parameter, validators
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from masklet.cli.console import ERR, UsageError, complain, say, show_rows
+from masklet.cli.evaluate_options import RunOptions, SequenceOptions
 from masklet.cli.options import ModelOptions
-from masklet.evaluation.datasets import DATASETS, open_dataset
 from masklet.evaluation.interactive import InteractiveOptions, Mode
 from masklet.evaluation.interactive_report import interactive_page, summarise, write_results
 from masklet.evaluation.interactive_run import InteractiveOutcome, InteractiveRun, run_interactive
 from masklet.evaluation.model_choice import ModelChoice
 from masklet.evaluation.report import write_page
-from masklet.evaluation.sequences import VideoDataset
+from masklet.evaluation.vos_report import run_facts
 
 _Count = Annotated[int, Parameter(validator=validators.Number(gte=1))]
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class SequenceOptions:
-    """Which videos."""
-
-    kind: str | None = None
-    """What the data is. If not given, it is recognised."""
-
-    split: str | None = None
-    """As the data set calls it. If not given, the one that results are mostly published on."""
-
-    sequences: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="", show_default=False)] = ()
-    """Names of those to take, or a text file of names, one a line. If not given, all."""
-
-    def open(self, path: Path) -> VideoDataset:
-        """The data set, or a part of it. UsageError for a kind that is not known."""
-        if self.kind is not None and self.kind not in DATASETS:
-            raise UsageError(f"--kind {self.kind} is not known: the kinds are {', '.join(DATASETS)}")
-        names: tuple[str, ...] | Path | None = self.sequences or None
-        if len(self.sequences) == 1 and Path(self.sequences[0]).is_file():
-            names = Path(self.sequences[0])
-        return open_dataset(path, self.kind, split=self.split, sequences=names)
 
 
 @Parameter(name="*")
@@ -72,29 +49,14 @@ class AnnotatorOptions:
         )
 
 
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class RunOptions:
-    """How, and where to."""
-
-    workers: _Count = 1
-    """Processes to share the work."""
-
-    output: Path = Path("out")
-    """Folder for what is written; made if it is not there. What a run of the same kind has done in it stays."""
-
-    overwrite: Annotated[bool, Parameter(negative="", show_default=False)] = False
-    """Begin anew, and remove what another run has left there."""
-
-
 def interactive(
     dataset: Path,
     /,
     *,
-    sequences: SequenceOptions = SequenceOptions(),
+    sequences: SequenceOptions = SequenceOptions(),  # noqa: B008 (frozen; cyclopts wants an instance)
     annotator: AnnotatorOptions = AnnotatorOptions(),
-    model: ModelOptions = ModelOptions(),  # noqa: B008 (frozen; cyclopts wants an instance)
-    run: RunOptions = RunOptions(),
+    model: ModelOptions = ModelOptions(),  # noqa: B008
+    run: RunOptions = RunOptions(),  # noqa: B008
 ) -> int:
     """Measure how good masks of a video become when an annotator corrects them with clicks: J&F by effort.
 
@@ -111,11 +73,13 @@ def interactive(
     dataset
         The folder of a data set.
     """
+    choice = ModelChoice(source=model.model, device=model.device, image_size=model.image_size)
+    try:
+        choice.device_of(0)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
     whole = InteractiveRun(
-        dataset=sequences.open(dataset),
-        output=run.output,
-        model=ModelChoice(source=model.model, device=model.device, image_size=model.image_size),
-        options=annotator.collect(),
+        dataset=sequences.open(dataset), output=run.output, model=choice, options=annotator.collect()
     )
     description = whole.describe()
     whole.folder.begin(description, overwrite=run.overwrite)
@@ -126,7 +90,7 @@ def interactive(
         num_sequences = len(whole.dataset.sequences)
         complain(f"{len(outcome.failures)} of {num_sequences} sequences failed, so there is no score of all")
         return 1
-    _report(whole, outcome, f"{description['image_size']} px")
+    _report(whole, outcome, run_facts(description))
     return 0
 
 
@@ -145,21 +109,14 @@ def _follow(run: InteractiveRun, num_workers: int) -> InteractiveOutcome:
         )
 
 
-def _report(run: InteractiveRun, outcome: InteractiveOutcome, image_size: str) -> None:
+def _report(run: InteractiveRun, outcome: InteractiveOutcome, facts: Mapping[str, str]) -> None:
     """Write results and page, and show the means."""
     steps = summarise(outcome.scores, run.options.max_frames)
-    facts = {
-        "data": run.dataset.name,
-        "sequences": str(len(run.dataset.sequences)),
-        "objects": str(len(outcome.scores)),
-        "model": run.model.source,
-        "image size": image_size,
-        "mode": run.options.mode,
-        "clicks a frame": str(run.options.num_clicks),
-    }
+    counts = {"sequences": str(len(run.dataset.sequences)), "objects": str(len(outcome.scores))}
     write_results(run.output, outcome.scores, steps)
     title = f"Corrected {run.options.mode}: {run.dataset.name}"
-    write_page(run.output / "report.html", interactive_page(outcome.scores, steps, title=title, facts=facts))
+    page = interactive_page(outcome.scores, steps, title=title, facts={**facts, **counts})
+    write_page(run.output / "report.html", page)
     show_rows(
         ("frames", "clicks", "J&F", "J", "F"),
         [

@@ -18,6 +18,7 @@ from typing import Any
 
 from masklet.evaluation.interactive import InteractiveOptions, InteractiveScores, Round, annotate_sequence
 from masklet.evaluation.model_choice import ModelChoice
+from masklet.evaluation.run_folder import require_same_run
 from masklet.evaluation.scores import ObjectScores
 from masklet.evaluation.sequences import VideoDataset, VideoSequence
 from masklet.evaluation.workers import Advance, Failure, Work, work_through
@@ -53,15 +54,9 @@ class InteractiveFolder:
             raise NotADirectoryError(f"{self.path} is a file: a folder for results was expected")
         if overwrite:
             shutil.rmtree(self.sequences, ignore_errors=True)
-        elif self.run.exists():
-            known = _read_object(self.run)
-            names = [name for name in {**known, **description} if known.get(name) != description.get(name)]
-            if names:
-                differing = ", ".join(f"{name} {known.get(name)!r}, now {description.get(name)!r}" for name in names)
-                raise ValueError(
-                    f"{self.path} has results of another run ({differing}): give another folder as --output, or "
-                    "--overwrite to begin anew"
-                )
+            self.run.unlink(missing_ok=True)
+        else:
+            require_same_run(self.run, self.sequences, description)
         self.sequences.mkdir(parents=True, exist_ok=True)
         for outcome in ("results.json", "results.csv", "report.html"):
             (self.path / outcome).unlink(missing_ok=True)
@@ -72,8 +67,8 @@ class InteractiveFolder:
         file = self._file(sequence)
         if not file.exists():
             return [], False
-        known = _read_object(file)
         try:
+            known = json.loads(file.read_text(encoding="utf-8"))
             return [_from_json(sequence, entry) for entry in known["objects"]], bool(known["complete"])
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{file} is damaged ({error!r}): remove it, and its objects are segmented anew") from error
@@ -89,12 +84,16 @@ class InteractiveFolder:
 
 @dataclass(frozen=True, kw_only=True)
 class InteractiveRun:
-    """What is segmented by whom, and where results are put."""
+    """What is segmented by whom, and where results are put. ValueError for data without true masks."""
 
     dataset: VideoDataset
     output: Path
     model: ModelChoice
     options: InteractiveOptions
+
+    def __post_init__(self) -> None:
+        if not self.dataset.has_truth:
+            raise ValueError(f"{self.dataset.name} has masks to begin with alone: nothing tells where to correct")
 
     @property
     def folder(self) -> InteractiveFolder:
@@ -124,11 +123,9 @@ def run_interactive(
 ) -> InteractiveOutcome:
     """Segment the objects that are not there yet. The run's folder must have been begun.
 
-    on_object, on_sequence: called when an object, a sequence is done, or a sequence has failed. ValueError for data
-    without true masks, and for a damaged file of an earlier run.
+    on_object, on_sequence: called when an object, a sequence is done, or a sequence has failed. ValueError for a damaged
+    file of an earlier run.
     """
-    if not run.dataset.has_truth:
-        raise ValueError(f"{run.dataset.name} has masks of first frames alone: nothing tells where to correct")
     known: dict[str, list[InteractiveScores]] = {}
     left = []
     for sequence in run.dataset.sequences:
@@ -199,13 +196,3 @@ def _from_json(sequence: str, entry: Mapping[str, Any]) -> InteractiveScores:
         for done in entry["rounds"]
     )
     return InteractiveScores(sequence=sequence, object_id=object_id, rounds=rounds)
-
-
-def _read_object(file: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{file} is damaged ({error}): --overwrite begins anew") from error
-    if not isinstance(value, dict):
-        raise ValueError(f"{file} is damaged (no object in it): --overwrite begins anew")
-    return value

@@ -64,13 +64,8 @@ class RunFolder:
             for folder in (self.masks, self.timings):
                 shutil.rmtree(folder, ignore_errors=True)
             self.run.unlink(missing_ok=True)
-        elif self.run.exists():
-            self._require_same(description)
-        elif self.masks.exists():
-            raise ValueError(
-                f"{self.masks} is there without {self.run}, so it is not known what it came of: "
-                "give another folder, or --overwrite to remove it"
-            )
+        else:
+            require_same_run(self.run, self.masks, description)
         for outcome in (self.scores, self.table, self.report):
             outcome.unlink(missing_ok=True)
         for folder in (self.masks, self.timings):
@@ -79,20 +74,34 @@ class RunFolder:
 
     def describe(self) -> dict[str, Any]:
         """What the results came of. ValueError where that cannot be read."""
-        try:
-            known = json.loads(self.run.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ValueError(f"{self.run} is damaged: {error}; --overwrite begins anew") from error
-        if not isinstance(known, dict):
-            raise ValueError(f"{self.run} is no description of a run; --overwrite begins anew")
-        return known
+        return read_description(self.run)
 
-    def _require_same(self, description: Mapping[str, Any]) -> None:
-        known = self.describe()
-        names = [name for name in {**known, **description} if known.get(name) != description.get(name)]
-        if names:
-            differing = ", ".join(f"{name} {known.get(name)!r}, now {description.get(name)!r}" for name in names)
+
+def read_description(run: Path) -> dict[str, Any]:
+    """What a run.json says. ValueError where it cannot be read."""
+    try:
+        known = json.loads(run.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{run} is damaged: {error}; --overwrite begins anew") from error
+    if not isinstance(known, dict):
+        raise ValueError(f"{run} is no description of a run; --overwrite begins anew")
+    return known
+
+
+def require_same_run(run: Path, results: Path, description: Mapping[str, Any]) -> None:
+    """ValueError where a folder's results came of something else, by its run.json, or of nobody knows what."""
+    if not run.exists():
+        if results.exists():
             raise ValueError(
-                f"{self.path} has results of another run ({differing}): give another folder as --output, "
-                "or --overwrite to begin anew"
+                f"{results} is there without {run}, so it is not known what it came of: "
+                "give another folder, or --overwrite to remove it"
             )
+        return
+    known = read_description(run)
+    names = [name for name in {**known, **description} if known.get(name) != description.get(name)]
+    if names:
+        differing = ", ".join(f"{name} {known.get(name)!r}, now {description.get(name)!r}" for name in names)
+        raise ValueError(
+            f"{run.parent} has results of another run ({differing}): give another folder as --output, "
+            "or --overwrite to begin anew"
+        )

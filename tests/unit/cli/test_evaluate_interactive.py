@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from masklet.cli.console import UsageError
-from masklet.cli.evaluate_interactive import AnnotatorOptions, RunOptions, SequenceOptions, interactive
+from masklet.cli.evaluate_interactive import AnnotatorOptions, interactive
+from masklet.cli.evaluate_options import RunOptions, SequenceOptions
 from masklet.cli.options import ModelOptions
 from masklet.evaluation.label_maps import write_labels
 
@@ -55,11 +56,9 @@ def test_everything_is_written_and_goes_on(videos: Path, model: ModelOptions, tm
     assert json.loads((run.output / "results.json").read_text())["mean_jf"] == pytest.approx(known["mean_jf"])
 
 
-@pytest.mark.parametrize("in_file", [False, True])
-def test_sequences_can_be_chosen(videos: Path, model: ModelOptions, tmp_path: Path, in_file: bool) -> None:
-    (tmp_path / "names.txt").write_text("b\n")
-    sequences = SequenceOptions(sequences=(str(tmp_path / "names.txt"),) if in_file else ("b",))
+def test_sequences_can_be_chosen(videos: Path, model: ModelOptions, tmp_path: Path) -> None:
     run = RunOptions(output=tmp_path / "out")
+    sequences = SequenceOptions(sequences=("b",))
     assert interactive(videos, sequences=sequences, annotator=ANNOTATOR, model=model, run=run) == 0
     assert [file.name for file in (run.output / "sequences").iterdir()] == ["b.json"]
 
@@ -75,6 +74,7 @@ def test_there_is_no_score_of_a_part(videos: Path, model: ModelOptions, tmp_path
     assert (run.output / "sequences" / "a.json").exists()
 
 
-def test_an_unknown_kind_is_refused(videos: Path) -> None:
-    with pytest.raises(UsageError, match="--kind dvis is not known: the kinds are davis2017"):
-        interactive(videos, sequences=SequenceOptions(kind="dvis"))
+def test_a_device_that_is_not_here_is_refused(videos: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no device is called 'abacus'"):
+        interactive(videos, model=ModelOptions(device="abacus"), run=RunOptions(output=tmp_path / "out"))
+    assert not (tmp_path / "out").exists()

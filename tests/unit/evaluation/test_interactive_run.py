@@ -113,10 +113,17 @@ def test_another_run_in_the_folder_is_refused(make_run) -> None:
     assert json.loads(other.folder.run.read_text())["mode"] == "offline"
 
 
+def test_results_of_nobody_knows_what_are_refused(make_run) -> None:
+    run = make_run()
+    run.folder.begin(run.describe())
+    run.folder.run.unlink()
+    with pytest.raises(ValueError, match=r"sequences is there without .*run\.json"):
+        run.folder.begin(run.describe())
+
+
 def test_data_without_truth_is_refused(make_run) -> None:
-    run = make_run(dataset=VideoDataset(name="server", sequences=(), has_truth=False))
-    with pytest.raises(ValueError, match="server has masks of first frames alone"):
-        run_interactive(run)
+    with pytest.raises(ValueError, match="server has masks to begin with alone"):
+        make_run(dataset=VideoDataset(name="server", sequences=(), has_truth=False))
 
 
 @pytest.mark.parametrize("contents", ["{", "[]", '{"objects": [{}], "complete": true}', '{"complete": true}'])
