@@ -115,20 +115,12 @@ def vos(
     description = whole.describe()
     whole.folder.begin(description, overwrite=run.overwrite)
     outcome = _follow(whole, run.workers)
-    for name, reason in outcome.failures.items():
-        complain(reason if name in reason else f"{name}: {reason}")
-    if outcome.failures:
-        complain(f"{len(outcome.failures)} of {len(data.sequences)} sequences failed; the same command tries them anew")
-    if results.submission is not None:
-        if outcome.failures:
-            complain(f"{results.submission} is not written, since it would not be complete")
-        else:
-            write_submission_zip(results.submission, whole.folder.masks, data)
+    _complain_of_failures(whole, outcome, results)
+    if results.submission is not None and not outcome.failures:
+        write_submission_zip(results.submission, whole.folder.masks, data)
     if not data.has_truth:
         _tell(f"masks are in {whole.folder.masks}; {data.name} has no true masks to score them by")
-    elif outcome.failures and not results.lenient:
-        complain("there is no score of fewer sequences than were asked for; --lenient gives one")
-    else:
+    elif results.lenient or not outcome.failures:
         _score(whole, results, run_facts(description))
     return 1 if outcome.failures else 0
 
@@ -205,6 +197,19 @@ def _follow(run: VosRun, num_workers: int) -> VosOutcome:
         done = f"{len(outcome.done)} sequences, {num_frames} frames in {seconds:.1f} s"
         _tell(f"{done}: {len(outcome.done) / seconds:.2f} sequences, {num_frames / seconds:.1f} frames a second")
     return outcome
+
+
+def _complain_of_failures(run: VosRun, outcome: VosOutcome, results: ResultOptions) -> None:
+    if not outcome.failures:
+        return
+    for name, reason in outcome.failures.items():
+        complain(reason if name in reason else f"{name}: {reason}")
+    num_sequences = len(run.dataset.sequences)
+    complain(f"{len(outcome.failures)} of {num_sequences} sequences failed; the same command tries them anew")
+    if results.submission is not None:
+        complain(f"{results.submission} is not written, since it would not be complete")
+    if run.dataset.has_truth and not results.lenient:
+        complain("there is no score of fewer sequences than were asked for; --lenient gives one")
 
 
 def _score(run: VosRun, results: ResultOptions, facts: dict[str, str]) -> None:

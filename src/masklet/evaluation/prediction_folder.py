@@ -25,7 +25,6 @@ from masklet.io.images import list_images
 FrameWriter: TypeAlias = Callable[[str, Masks], None]
 """Writes the masks of a frame, which is called by its name."""
 
-_PARTIAL = ".part"
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip knows, so that the same masks make the same file."""
 
@@ -51,21 +50,23 @@ class PredictionFolder:
 
         palette: of label maps; None: that of DAVIS. ValueError for ids that a label map cannot hold.
         """
-        partial = self.root / f".{sequence}{_PARTIAL}"
-        shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
+        self.remove_partial(sequence)  # of a run that was killed
+        partial = self._partial(sequence)
         partial.mkdir(parents=True)
         try:
             yield lambda frame, masks: self._write_frame(partial, frame, masks, palette)
             shutil.rmtree(self.path(sequence), ignore_errors=True)
             partial.rename(self.path(sequence))
         except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
+            self.remove_partial(sequence)
             raise
 
-    def remove_partial(self) -> None:
-        """Remove what runs that were killed left of sequences."""
-        for partial in self.root.glob(f".*{_PARTIAL}"):
-            shutil.rmtree(partial)
+    def remove_partial(self, sequence: str) -> None:
+        """Remove what a process that was ended left of a sequence, if it did."""
+        shutil.rmtree(self._partial(sequence), ignore_errors=True)
+
+    def _partial(self, sequence: str) -> Path:
+        return self.root / f".{sequence}.part"
 
     def _write_frame(self, folder: Path, frame: str, masks: Masks, palette: list[int] | None) -> None:
         if self.per_object:

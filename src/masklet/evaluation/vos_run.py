@@ -85,19 +85,22 @@ def run_vos(
     on_frame, on_sequence: called when a frame, a sequence is done, or a sequence has failed.
     """
     predictions = run.predictions
-    predictions.remove_partial()
     left = [sequence for sequence in run.dataset.sequences if not predictions.has(sequence.name)]
     resumed = tuple(sequence.name for sequence in run.dataset.sequences if predictions.has(sequence.name))
     job = _Job(run.method, run.options, predictions, run.folder.timings)
     done: dict[str, Timing] = {}
     failures: dict[str, str] = {}
-    with closing(work_through(left, job.prepare, num_workers=num_workers, on_advance=on_frame)) as outcomes:
-        for sequence, outcome in outcomes:
-            if isinstance(outcome, Failure):
-                failures[sequence.name] = outcome.reason
-            else:
-                done[sequence.name] = outcome
-            on_sequence(sequence.name)
+    try:
+        with closing(work_through(left, job.prepare, num_workers=num_workers, on_advance=on_frame)) as outcomes:
+            for sequence, outcome in outcomes:
+                if isinstance(outcome, Failure):
+                    failures[sequence.name] = outcome.reason
+                else:
+                    done[sequence.name] = outcome
+                on_sequence(sequence.name)
+    finally:
+        for sequence in left:  # processes are ended in the midst of their work
+            predictions.remove_partial(sequence.name)
     return VosOutcome(done=done, resumed=resumed, failures=failures)
 
 

@@ -80,9 +80,11 @@ def test_what_a_killed_run_left_goes(tmp_path: Path) -> None:
     with folder.write("bear") as write:
         write("00001", {1: LEFT})
     assert [path.name for path in tmp_path.rglob("*.png")] == ["00001.png"]
-    (tmp_path / ".goat.part").mkdir()
-    folder.remove_partial()
-    assert [path.name for path in tmp_path.iterdir()] == ["bear"]
+    for name in (".goat.part", ".hen.part"):
+        (tmp_path / name).mkdir()
+    folder.remove_partial("goat")
+    folder.remove_partial("cow")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".hen.part", "bear"]
 
 
 @pytest.mark.parametrize("object_id", [0, 256])

@@ -63,6 +63,13 @@ def test_processes_give_the_same_masks(make_run, tmp_path: Path) -> None:
     run = make_run()
     run_vos(run)
     other = make_run(dataset=run.dataset, output=tmp_path / "other")
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_vos(other, num_workers=2, on_frame=stop)
+    assert list(other.folder.masks.iterdir()) == []
     frames: list[int] = []
     outcome = run_vos(other, num_workers=2, on_frame=lambda: frames.append(1))
     assert outcome.done.keys() == {"a", "b", "c"}
