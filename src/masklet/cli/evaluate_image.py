@@ -1,18 +1,21 @@
 """`masklet evaluate image`: how good masks of pictures are, from a click, several, or a box."""
 
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter, validators
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from masklet.cli.console import ERR, UsageError, complain, say, show_rows
+from masklet.cli.console import ERR, UsageError, complain, show_rows
 from masklet.cli.options import ModelOptions
 from masklet.evaluation.image import ImageOptions, ImageScores, PromptKind, evaluate_images
 from masklet.evaluation.image_data import ImageDataKind, ImageDataset, open_image_dataset
 from masklet.evaluation.image_report import image_page, summarise, write_results
+from masklet.evaluation.model_choice import weights_hash
 from masklet.evaluation.report import write_page
+from masklet.evaluation.vos_report import run_facts
 from masklet.predictors.image import ImagePredictor
 
 _Share = Annotated[float | None, Parameter(validator=validators.Number(gte=0, lte=1))]
@@ -94,16 +97,18 @@ def image(
     notes = describe(data, scores)
     if not scores.regions:
         raise ValueError(f"{dataset} has no regions to measure: {'; '.join(notes)}")
+    facts = {
+        "masklet": version("masklet"),
+        "dataset": data.name,
+        "model": model.model,
+        "weights": weights_hash(predictor.model),
+        "image_size": predictor.model.config.image_size,
+    }
     output.mkdir(parents=True, exist_ok=True)
-    facts = {"data": data.name, "model": model.model, "image size": f"{predictor.model.config.image_size} px"}
     write_results(output, scores, {**facts, "areas": data.areas, "notes": notes})
-    write_page(output / "report.html", image_page(scores, title=f"Masks of {data.name}", facts=facts, notes=notes))
-    show_rows(
-        ("measure", "mean IoU", "± (95%)"),
-        [(measure, f"{mean:.3f}", f"{margin:.3f}") for measure, mean, margin in summarise(scores)],
-    )
-    for note in notes:
-        say(note)
+    page = image_page(scores, title=f"Masks of {data.name}", facts=run_facts(facts), notes=notes)
+    write_page(output / "report.html", page)
+    _show(scores, notes)
     return 1 if scores.failures else 0
 
 
@@ -115,6 +120,16 @@ def describe(data: ImageDataset, scores: ImageScores) -> list[str]:
     if num_failed:
         notes.append(f"{num_failed} of {len(data.images)} pictures failed: the means are without them")
     return notes
+
+
+def _show(scores: ImageScores, notes: list[str]) -> None:
+    """The means on stdout, and what they are of on stderr."""
+    show_rows(
+        ("measure", "mean IoU", "± (95%)"),
+        [(measure, f"{mean:.3f}", f"{margin:.3f}") for measure, mean, margin in summarise(scores)],
+    )
+    for note in notes:
+        ERR.print(note, markup=False, soft_wrap=True)
 
 
 def _progress() -> Progress:

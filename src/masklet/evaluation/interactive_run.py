@@ -123,8 +123,8 @@ def run_interactive(
 ) -> InteractiveOutcome:
     """Segment the objects that are not there yet. The run's folder must have been begun.
 
-    on_object, on_sequence: called when an object, a sequence is done, or a sequence has failed. ValueError for a damaged
-    file of an earlier run.
+    on_object, on_sequence: called when an object, a sequence is done, or a sequence has failed. ValueError for a
+    damaged file of an earlier run.
     """
     known: dict[str, list[InteractiveScores]] = {}
     left = []

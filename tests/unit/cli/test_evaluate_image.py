@@ -38,14 +38,15 @@ def test_everything_is_written(photos: Path, model: ModelOptions, tmp_path: Path
     output = tmp_path / "deep" / "out"
     assert image(photos, model=model, prompts=("1-click", "box"), output=output) == 0
     known = json.loads((output / "results.json").read_text())
+    assert (known["dataset"], known["image_size"], len(known["weights"])) == ("photos", 64, 64)
     assert known["num_regions"] == 3
     assert known["left_out"] == {"too large": 3, "too small": 3}
     assert len((output / "results.csv").read_text().splitlines()) == 4
     assert "Masks of photos" in (output / "report.html").read_text()
-    printed = capsys.readouterr().out
-    assert f"box\t{known['scores']['box']['mean_iou']:.3f}" in printed
-    assert "3 regions of 3 pictures" in printed
-    assert "3 regions were left out: too small" in printed
+    told = capsys.readouterr()
+    assert f"box\t{known['scores']['box']['mean_iou']:.3f}" in told.out
+    assert "3 regions of 3 pictures" in told.err
+    assert "3 regions were left out: too small" in told.err
 
 
 def test_areas_and_number_of_pictures_can_be_chosen(photos: Path, model: ModelOptions, tmp_path: Path) -> None:
@@ -60,7 +61,7 @@ def test_a_picture_that_fails_is_told(photos: Path, model: ModelOptions, tmp_pat
     assert image(photos, model=model, prompts=("box",), output=tmp_path / "out") == 1
     told = capsys.readouterr()
     assert "b.jpg" in told.err
-    assert "1 of 3 pictures failed: the means are without them" in told.out
+    assert "1 of 3 pictures failed: the means are without them" in told.err
     assert json.loads((tmp_path / "out" / "results.json").read_text())["num_regions"] == 2
 
 
