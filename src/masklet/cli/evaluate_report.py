@@ -94,10 +94,10 @@ def common_data(facts: Mapping[str, dict[str, str]]) -> str:
 
 
 def join_facts(facts: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """The facts of several runs: once where all have the same, else each run's."""
+    """The facts of several runs: once where all have the same, else that of each run which has one."""
     joined = {}
     for name in dict.fromkeys(name for known in facts.values() for name in known):
-        values = {run: known.get(name, "none") for run, known in facts.items()}
-        same = len(set(values.values())) == 1
+        values = {run: known[name] for run, known in facts.items() if name in known}
+        same = len(values) == len(facts) and len(set(values.values())) == 1
         joined[name] = values[next(iter(values))] if same else "; ".join(f"{run}: {v}" for run, v in values.items())
     return joined

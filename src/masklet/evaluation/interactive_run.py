@@ -16,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from masklet.evaluation.datasets import check_sequence
 from masklet.evaluation.interactive import InteractiveOptions, InteractiveScores, Round, annotate_sequence
 from masklet.evaluation.model_choice import ModelChoice
 from masklet.evaluation.run_folder import require_same_run
@@ -160,6 +161,7 @@ class _Job:
         model = self.model.load(worker)
 
         def work(sequence: VideoSequence, advance: Advance) -> list[InteractiveScores]:
+            check_sequence(sequence)
             scores, _ = self.folder.read(sequence.name)
             done = frozenset(entry.object_id for entry in scores)
             for found in annotate_sequence(model, sequence, self.options, done):

@@ -14,6 +14,7 @@ from typing import Any
 
 from masklet.evaluation.annotations import Masks
 from masklet.evaluation.baselines import Baseline, follow_baseline
+from masklet.evaluation.datasets import check_sequence
 from masklet.evaluation.model_choice import ModelChoice
 from masklet.evaluation.prediction_folder import PredictionFolder, palette_of
 from masklet.evaluation.run_folder import RunFolder
@@ -117,6 +118,7 @@ class _Job:
         follow = self._follower(worker)
 
         def work(sequence: VideoSequence, advance: Advance) -> Timing:
+            check_sequence(sequence)
             began = time.perf_counter()
             num_objects = 0
             with self.predictions.write(sequence.name, palette_of(sequence.annotations)) as write:

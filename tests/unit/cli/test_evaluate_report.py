@@ -106,6 +106,6 @@ def test_facts_are_told_once_where_they_are_the_same() -> None:
     facts = {"a": {"protocol": "first-mask", "model": "nano"}, "b": {"protocol": "first-mask", "baseline": "static"}}
     assert join_facts(facts) == {
         "protocol": "first-mask",
-        "model": "a: nano; b: none",
-        "baseline": "a: none; b: static",
+        "model": "a: nano",
+        "baseline": "b: static",
     }
