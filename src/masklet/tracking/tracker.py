@@ -25,6 +25,9 @@ PREVIOUS_LIMIT = 32.0
 MAX_TOKENS_PER_PASS = 64 * 64 * 16
 """Objects that go through the model at once are so many that their image tokens are no more: 16 at 1024 px."""
 
+MAX_TOKENS_PER_PASS_ON_CPU = 2048
+"""A CPU is busy with one object, and more at once only crowd its caches: 8 at 256 px, 2 at 512 px, 1 at 1024 px."""
+
 ObjectId = TypeVar("ObjectId", bound=Hashable)
 
 
@@ -126,7 +129,7 @@ class Tracker(Generic[ObjectId]):
     def track(
         self, features: ImageFeatures, frame_index: int, object_ids: Sequence[ObjectId], *, reverse: bool = False
     ) -> None:
-        """Find objects on a frame from what is remembered of them, as one batch, and remember it."""
+        """Find objects on a frame from what is remembered of them, in large batches, and remember it."""
         for part in self._passes(object_ids):
             objects = [self.objects[id_] for id_ in part]
             selections = [self._select(known, frame_index, reverse) for known in objects]
@@ -154,7 +157,8 @@ class Tracker(Generic[ObjectId]):
             known.clear_around(frame_index)
 
     def _passes(self, object_ids: Sequence[ObjectId]) -> Iterator[Sequence[ObjectId]]:
-        per_pass = max(1, MAX_TOKENS_PER_PASS // self.model.config.embedding_side**2)
+        limit = MAX_TOKENS_PER_PASS_ON_CPU if self.model.device.type == "cpu" else MAX_TOKENS_PER_PASS
+        per_pass = max(1, limit // self.model.config.embedding_side**2)
         for start in range(0, len(object_ids), per_pass):
             yield object_ids[start : start + per_pass]
 

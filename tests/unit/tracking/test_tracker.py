@@ -250,7 +250,7 @@ def test_memories_are_rounded_and_kept_apart(model, frames):
 def test_objects_in_several_passes_equal_those_in_one(model, frames, steps, monkeypatch, limit):
     together = followed(model, frames)
     assert [len(call["selections"]) for call in steps[-3:]] == [3, 3, 3]
-    monkeypatch.setattr(tracker_module, "MAX_TOKENS_PER_PASS", limit)  # an object has 16 tokens
+    monkeypatch.setattr(tracker_module, "MAX_TOKENS_PER_PASS_ON_CPU", limit)  # an object has 16 tokens
     steps.clear()
     apart = followed(model, frames)
     assert [len(call["selections"]) for call in steps[3:]] == ([2, 1] * 3 if limit == 32 else [1] * 9)
