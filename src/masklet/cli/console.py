@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
 from rich.table import Table
 
 OUT = Console(highlight=False)
@@ -24,6 +25,24 @@ def complain(problem: object) -> None:
     """One line on stderr, after the program's name."""
     text = " ".join(str(problem).split())
     ERR.print(f"{PROGRAM}: {text}", style="red", markup=False, soft_wrap=True)
+
+
+def remark(line: str) -> None:
+    """One line on stderr that is no problem, as it is: where stdout has results alone."""
+    ERR.print(line, markup=False, soft_wrap=True)
+
+
+def progress_bar(*columns: ProgressColumn, disable: bool = False) -> Progress:
+    """A bar on stderr, where there is somebody to see it: a description, how many are done, and the columns."""
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        *columns,
+        console=ERR,
+        transient=True,
+        disable=disable or not ERR.is_terminal,
+    )
 
 
 def show_rows(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

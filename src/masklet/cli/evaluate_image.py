@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter, validators
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import TimeRemainingColumn
 
-from masklet.cli.console import ERR, UsageError, complain, show_rows
+from masklet.cli.console import UsageError, complain, progress_bar, remark, show_rows
 from masklet.cli.options import ModelOptions
 from masklet.evaluation.image import ImageOptions, ImageScores, PromptKind, evaluate_images
 from masklet.evaluation.image_data import ImageDataKind, ImageDataset, open_image_dataset
@@ -88,7 +88,7 @@ def image(
     options = ImageOptions(prompts=prompts, areas=data.areas)
     predictor = ImagePredictor(model.load())
     scores = ImageScores(measures=options.measures)
-    with _progress() as progress:
+    with progress_bar(TimeRemainingColumn()) as progress:
         task = progress.add_task("", total=len(data.images))
         for done in evaluate_images(predictor, data.images, options, scores):
             progress.update(task, description=done.name, advance=1)
@@ -129,17 +129,4 @@ def _show(scores: ImageScores, notes: list[str]) -> None:
         [(measure, f"{mean:.3f}", f"{margin:.3f}") for measure, mean, margin in summarise(scores)],
     )
     for note in notes:
-        ERR.print(note, markup=False, soft_wrap=True)
-
-
-def _progress() -> Progress:
-    """A bar on stderr, where there is somebody to see it."""
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=ERR,
-        transient=True,
-        disable=not ERR.is_terminal,
-    )
+        remark(note)

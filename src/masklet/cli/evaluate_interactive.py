@@ -7,15 +7,14 @@ from statistics import fmean
 from typing import Annotated
 
 from cyclopts import Parameter, validators
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import TimeElapsedColumn
 
-from masklet.cli.console import ERR, UsageError, complain, say, show_rows
-from masklet.cli.evaluate_options import RunOptions, SequenceOptions
+from masklet.cli.console import complain, progress_bar, say, show_rows
+from masklet.cli.evaluate_options import RunOptions, SequenceOptions, choose_model
 from masklet.cli.options import ModelOptions
 from masklet.evaluation.interactive import InteractiveOptions, Mode
 from masklet.evaluation.interactive_report import interactive_page, summarise, write_results
 from masklet.evaluation.interactive_run import InteractiveOutcome, InteractiveRun, run_interactive
-from masklet.evaluation.model_choice import ModelChoice
 from masklet.evaluation.report import write_page
 from masklet.evaluation.vos_report import run_facts
 
@@ -73,13 +72,8 @@ def interactive(
     dataset
         The folder of a data set.
     """
-    choice = ModelChoice(source=model.model, device=model.device, image_size=model.image_size)
-    try:
-        choice.device_of(0)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
     whole = InteractiveRun(
-        dataset=sequences.open(dataset), output=run.output, model=choice, options=annotator.collect()
+        model=choose_model(model), dataset=sequences.open(dataset), output=run.output, options=annotator.collect()
     )
     description = whole.describe()
     whole.folder.begin(description, overwrite=run.overwrite)
@@ -96,7 +90,7 @@ def interactive(
 
 def _follow(run: InteractiveRun, num_workers: int) -> InteractiveOutcome:
     num_objects = 0
-    with _progress() as progress:
+    with progress_bar(TimeElapsedColumn()) as progress:
         task = progress.add_task("", total=len(run.dataset.sequences))
 
         def count() -> None:
@@ -125,16 +119,3 @@ def _report(run: InteractiveRun, outcome: InteractiveOutcome, facts: Mapping[str
         ],
     )
     say(f"J&F, mean of 1 to {len(steps)} frames: {fmean(step.jf for step in steps):.1f}")
-
-
-def _progress() -> Progress:
-    """A bar on stderr, where there is somebody to see it: sequences, and how many objects are done."""
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=ERR,
-        transient=True,
-        disable=not ERR.is_terminal,
-    )

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter, validators
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import TimeRemainingColumn
 
-from masklet.cli.console import ERR, complain, show_rows
+from masklet.cli.console import complain, progress_bar, show_rows
 from masklet.evaluation.results import (
     COLUMNS,
     STATISTICS_COLUMNS,
@@ -73,7 +73,7 @@ def masks(
         Where to write the scores: as CSV, or, if it ends in .json, with those of each frame. If not given, results.csv
         in the folder with the masks to score.
     """
-    with _progress() as progress:
+    with progress_bar(TimeRemainingColumn()) as progress:
         task = progress.add_task("scoring", total=None)
         scored = score_folders(
             truth,
@@ -91,16 +91,3 @@ def masks(
     write = write_scores_json if output.suffix.lower() == ".json" else write_results_csv
     write(output, scored.scores)
     return 0
-
-
-def _progress() -> Progress:
-    """A bar on stderr, where there is somebody to see it."""
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=ERR,
-        transient=True,
-        disable=not ERR.is_terminal,
-    )

@@ -7,7 +7,9 @@ from typing import Annotated
 from cyclopts import Parameter, validators
 
 from masklet.cli.console import UsageError
+from masklet.cli.options import ModelOptions
 from masklet.evaluation.datasets import DATASETS, open_dataset
+from masklet.evaluation.model_choice import ModelChoice, Precision
 from masklet.evaluation.sequences import VideoDataset
 
 
@@ -48,3 +50,15 @@ class RunOptions:
 
     overwrite: Annotated[bool, Parameter(negative="", show_default=False)] = False
     """Begin anew, and remove what another run has left there."""
+
+
+def choose_model(model: ModelOptions, dtype: Precision = "float32", *, compile: bool = False) -> ModelChoice:
+    """The model, for several processes. UsageError for a device that is not here."""
+    choice = ModelChoice(
+        source=model.model, device=model.device, image_size=model.image_size, dtype=dtype, compile=compile
+    )
+    try:
+        choice.device_of(0)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    return choice

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import TimeElapsedColumn
 
-from masklet.cli.console import ERR, UsageError, complain, show_rows
-from masklet.cli.evaluate_options import RunOptions, SequenceOptions
+from masklet.cli.console import UsageError, complain, progress_bar, remark, show_rows
+from masklet.cli.evaluate_options import RunOptions, SequenceOptions, choose_model
 from masklet.cli.options import ModelOptions
 from masklet.evaluation.baselines import Baseline
 from masklet.evaluation.model_choice import ModelChoice, Precision
@@ -119,7 +119,7 @@ def vos(
     if results.submission is not None and not outcome.failures:
         write_submission_zip(results.submission, whole.folder.masks, data)
     if not data.has_truth:
-        _tell(f"masks are in {whole.folder.masks}; {data.name} has no true masks to score them by")
+        remark(f"masks are in {whole.folder.masks}; {data.name} has no true masks to score them by")
     elif results.lenient or not outcome.failures:
         _score(whole, results, run_facts(description))
     return 1 if outcome.failures else 0
@@ -130,18 +130,7 @@ def choose_method(model: ModelOptions, follow: FollowOptions) -> ModelChoice | B
     if follow.baseline is not None:
         _refuse_unused(model, follow)
         return follow.baseline
-    choice = ModelChoice(
-        source=model.model,
-        device=model.device,
-        image_size=model.image_size,
-        dtype=follow.dtype,
-        compile=follow.compile,
-    )
-    try:
-        choice.device_of(0)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-    return choice
+    return choose_model(model, follow.dtype, compile=follow.compile)
 
 
 def to_options(follow: FollowOptions, data: VideoDataset) -> VosOptions:
@@ -180,7 +169,7 @@ def _refuse_unused(model: ModelOptions, follow: FollowOptions) -> None:
 
 def _follow(run: VosRun, num_workers: int) -> VosOutcome:
     began, num_frames = time.monotonic(), 0
-    with _progress() as progress:
+    with progress_bar(TimeElapsedColumn()) as progress:
         task = progress.add_task("", total=len(run.dataset.sequences))
 
         def count() -> None:
@@ -191,11 +180,11 @@ def _follow(run: VosRun, num_workers: int) -> VosOutcome:
 
         outcome = run_vos(run, num_workers=num_workers, on_frame=count, on_sequence=lambda name: progress.advance(task))
     if outcome.resumed:
-        _tell(f"{len(outcome.resumed)} of {len(run.dataset.sequences)} sequences were there before")
+        remark(f"{len(outcome.resumed)} of {len(run.dataset.sequences)} sequences were there before")
     if num_frames:
         seconds = time.monotonic() - began
         done = f"{len(outcome.done)} sequences, {num_frames} frames in {seconds:.1f} s"
-        _tell(f"{done}: {len(outcome.done) / seconds:.2f} sequences, {num_frames / seconds:.1f} frames a second")
+        remark(f"{done}: {len(outcome.done) / seconds:.2f} sequences, {num_frames / seconds:.1f} frames a second")
     return outcome
 
 
@@ -223,21 +212,3 @@ def _score(run: VosRun, results: ResultOptions, facts: dict[str, str]) -> None:
     if not results.no_report:
         write_page(folder.report, vos_page(run.dataset, scored.scores, folder.masks, facts=facts))
     show_rows(COLUMNS, result_rows(scored.scores))
-
-
-def _tell(line: str) -> None:
-    """A line on stderr that is no problem; stdout has the scores alone."""
-    ERR.print(line, markup=False, soft_wrap=True)
-
-
-def _progress() -> Progress:
-    """A bar on stderr, where there is somebody to see it: sequences, and how fast frames are done."""
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=ERR,
-        transient=True,
-        disable=not ERR.is_terminal,
-    )

@@ -11,9 +11,9 @@ from typing import Annotated, Any
 
 import numpy as np
 from cyclopts import Parameter, validators
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import TimeRemainingColumn
 
-from masklet.cli.console import ERR, UsageError, complain, say, show_rows
+from masklet.cli.console import UsageError, complain, progress_bar, say, show_rows
 from masklet.cli.inputs import collect_images, output_stems
 from masklet.cli.options import ModelOptions, PromptOptions
 from masklet.io.coco import coco_records, merge_coco
@@ -96,7 +96,7 @@ def segment(
     multimask = is_ambiguous(prompts) if masks.multimask is None else masks.multimask
     output.mkdir(parents=True, exist_ok=True)
     report = Report(failures=failures)
-    with _progress(len(paths)) as progress:
+    with progress_bar(TimeRemainingColumn(), disable=len(paths) < 2) as progress:
         task = progress.add_task("", total=len(paths))
         for path, stem in zip(paths, output_stems(paths), strict=True):
             progress.update(task, description=path.name)
@@ -181,19 +181,6 @@ def write_outputs(
     write_image(target.with_name(f"{target.name}.overlay.jpg"), overlay)
     report.rows += rows
     report.records.append(record)
-
-
-def _progress(num_images: int) -> Progress:
-    """A bar on stderr, where there are several pictures and somebody to see it."""
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=ERR,
-        transient=True,
-        disable=num_images < 2 or not ERR.is_terminal,
-    )
 
 
 def _named(path: Path, error: Exception) -> str:

@@ -10,18 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter, validators
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import ProgressColumn, Task, TimeRemainingColumn
 from rich.text import Text
 
-from masklet.cli.console import ERR, complain, show_rows
+from masklet.cli.console import complain, progress_bar, show_rows
 from masklet.cli.options import ModelOptions
 from masklet.cli.track_output import ResultWriter, RunFolder, draw_video, open_whole, summarise
 from masklet.cli.track_prompts import ObjectPrompt, TrackPrompts, check_frames, give_prompts
@@ -192,7 +184,7 @@ def follow(
     left = sum(len(leg.frames) for leg in passes)
     writer = ResultWriter(folder, session.source, resume=resume, pictures=pictures)
     try:
-        with _progress() as progress:
+        with progress_bar(_Speed(), TimeRemainingColumn()) as progress:
             task = progress.add_task("", total=left)
             for frame in session.propagate(max_frames=tracking.max_frames, direction=tracking.direction):
                 count = f"{len(frame.masks)} object{'s' if len(frame.masks) > 1 else ''}"
@@ -209,7 +201,10 @@ def draw(session: VideoSession, folder: RunFolder, prompts: list[ObjectPrompt]) 
     """Draw the overlay video of all frames that have results."""
     assert session.source is not None
     records = read_masklets(folder.masklets)[1]
-    with _progress() as progress, closing(draw_video(folder, session.source, prompts, records)) as drawn:
+    with (
+        progress_bar(_Speed(), TimeRemainingColumn()) as progress,
+        closing(draw_video(folder, session.source, prompts, records)) as drawn,
+    ):
         task = progress.add_task(f"drawing {folder.overlay.name}", total=len(records))
         for _ in drawn:
             progress.advance(task)
@@ -234,17 +229,3 @@ class _Speed(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         return Text("" if task.speed is None else f"{task.speed:.1f} frames/s")
-
-
-def _progress() -> Progress:
-    """A bar on stderr, where there is somebody to see it."""
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Speed(),
-        TimeRemainingColumn(),
-        console=ERR,
-        transient=True,
-        disable=not ERR.is_terminal,
-    )

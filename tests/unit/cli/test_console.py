@@ -32,3 +32,25 @@ def test_problems_are_one_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> 
     assert captured.out == ""
     assert captured.err.count("\n") == 1
     assert captured.err.startswith("masklet: two lines, [red]and more words")
+
+
+def test_remarks_are_lines_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    console.remark("[red]5 of 6" + " words" * 50)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "[red]5 of 6" + " words" * 50 + "\n"
+
+
+@pytest.mark.parametrize(("is_terminal", "disable"), [(True, False), (True, True), (False, False)])
+def test_a_bar_is_for_people(monkeypatch: pytest.MonkeyPatch, is_terminal: bool, disable: bool) -> None:
+    terminal = Console(file=io.StringIO(), force_terminal=is_terminal, width=80, color_system=None)
+    monkeypatch.setattr(console, "ERR", terminal)
+    with console.progress_bar(disable=disable) as progress:
+        progress.add_task("[bear]", total=2, completed=1)
+    assert isinstance(terminal.file, io.StringIO)
+    shown = terminal.file.getvalue()
+    if is_terminal and not disable:
+        assert "[bear]" in shown
+        assert "1/2" in shown
+    else:
+        assert shown.strip() == ""

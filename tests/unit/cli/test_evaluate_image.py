@@ -15,11 +15,6 @@ SIZE = (20, 30)
 
 
 @pytest.fixture
-def model(tiny_checkpoint: Path) -> ModelOptions:
-    return ModelOptions(model=str(tiny_checkpoint), device="cpu")
-
-
-@pytest.fixture
 def photos(tmp_path: Path) -> Path:
     """Three pictures with regions of 25%, 75% and a dot."""
     folder = tmp_path / "photos"

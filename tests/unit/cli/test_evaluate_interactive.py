@@ -18,11 +18,6 @@ ANNOTATOR = AnnotatorOptions(mode="online", max_frames=2, clicks=1)
 
 
 @pytest.fixture
-def model(tiny_checkpoint: Path) -> ModelOptions:
-    return ModelOptions(model=str(tiny_checkpoint), device="cpu")
-
-
-@pytest.fixture
 def videos(tmp_path: Path) -> Path:
     """Two videos of four frames, with an object each."""
     root = tmp_path / "videos"

@@ -7,7 +7,9 @@ from cyclopts import App, CycloptsError
 from PIL import Image
 
 from masklet.cli.console import UsageError
-from masklet.cli.evaluate_options import RunOptions, SequenceOptions
+from masklet.cli.evaluate_options import RunOptions, SequenceOptions, choose_model
+from masklet.cli.options import ModelOptions
+from masklet.evaluation.model_choice import ModelChoice
 
 
 def parse(*tokens: str) -> tuple[SequenceOptions, RunOptions]:
@@ -62,3 +64,15 @@ def test_an_unknown_kind(root: Path) -> None:
 def test_no_workers() -> None:
     with pytest.raises(CycloptsError):
         parse("--workers", "0")
+
+
+def test_a_model_is_chosen_before_it_is_loaded() -> None:
+    options = ModelOptions(model="not there yet", device="cpu", image_size=512)
+    assert choose_model(options, "bfloat16", compile=True) == ModelChoice(
+        source="not there yet", device="cpu", image_size=512, dtype="bfloat16", compile=True
+    )
+
+
+def test_a_device_that_is_not_here() -> None:
+    with pytest.raises(UsageError, match="no device is called 'abacus'"):
+        choose_model(ModelOptions(device="abacus"))

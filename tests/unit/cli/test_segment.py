@@ -20,11 +20,6 @@ TWO_BOXES = PromptOptions(box=(Box(1, 1, 20, 20), Box(5, 5, 30, 25)))
 
 
 @pytest.fixture
-def model(tiny_checkpoint: Path) -> ModelOptions:
-    return ModelOptions(model=str(tiny_checkpoint), device="cpu")
-
-
-@pytest.fixture
 def photo(tmp_path: Path) -> Path:
     path = tmp_path / "in" / "photo.png"
     path.parent.mkdir()

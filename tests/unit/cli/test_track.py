@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from rich.progress import Progress
 
 from masklet.checkpoint.save import save_model
 from masklet.cli import track as command
@@ -266,7 +267,7 @@ def test_a_stop_while_drawing_leaves_a_whole_file(
             raise KeyboardInterrupt
 
     Breaks(monkeypatch, 5, ValueError("clip breaks at frame 5"))
-    monkeypatch.setattr(command.Progress, "advance", advance)
+    monkeypatch.setattr(Progress, "advance", advance)
     assert run(clip, "--point", "10,8") == FAILED
     assert count_frames(out / "overlay.mp4") == 2
     lines = capsys.readouterr().err.splitlines()
