@@ -2,7 +2,7 @@
 
 The protocol of SAM's and SAM 2's evaluation, every region on its own:
 
-- One click on the region's middle (`clicks.first_click`). It may mean a part or the whole, so the model gives three
+- One click on the region's middle (`innermost_point`). It may mean a part or the whole, so the model gives three
   masks. "Best of three" is the one with the highest true IoU, "predicted best" the one whose predicted IoU is highest,
   which is what a user is shown. "Single mask" is what the model gives where one mask is asked for.
 - 3 and 5 clicks: from the predicted best of the first click on, each click falls on the middle of what is wrong, and
@@ -20,12 +20,12 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import torch
 
-from masklet.evaluation.clicks import correction_click, first_click
+from masklet.evaluation.clicks import Click, correction_click
 from masklet.evaluation.coco_regions import Region
 from masklet.evaluation.image_data import AnnotatedImage
 from masklet.io.images import read_image
 from masklet.ops.boxes import masks_to_boxes
-from masklet.ops.masks import mask_iou
+from masklet.ops.masks import innermost_point, mask_iou
 from masklet.ops.rle import RLE, encode_rle
 from masklet.predictors.image import ImagePredictor
 from masklet.types import ImageFeatures
@@ -44,9 +44,6 @@ NUM_CLICKS: dict[PromptKind, int] = {"1-click": 1, "3-clicks": 3, "5-clicks": 5,
 
 REGIONS_PER_PASS = 32
 """Regions whose masks are held at once: three of each at the picture's size."""
-
-Click: TypeAlias = tuple[int, int, int]
-"""(x, y) in pixels of the picture, and the label: 1 in the object, 0 outside it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,7 +207,7 @@ def _ask(
 def _click(
     predictor: ImagePredictor, features: ImageFeatures, truths: np.ndarray, prompts: Sequence[PromptKind]
 ) -> Iterator[_Answers]:
-    clicks: list[tuple[Click, ...]] = [((*first_click(truth), 1),) for truth in truths]
+    clicks: list[tuple[Click, ...]] = [((*innermost_point(truth), 1),) for truth in truths]
     several = predictor.predict(features, **_as_prompt(clicks))
     rows, guess = np.arange(len(truths)), several.scores.argmax(1)
     masks, logits = several.masks[rows, guess], several.low_res_logits[rows, guess]
@@ -225,8 +222,7 @@ def _click(
         wrong = []
         for row, truth in enumerate(truths):
             if (click := correction_click(masks[row], truth)) is not None:
-                (x, y), label = click
-                clicks[row] = (*clicks[row], (x, y, int(label)))
+                clicks[row] = (*clicks[row], click)
                 wrong.append(row)
         if wrong:
             prompt = _as_prompt([clicks[row] for row in wrong])

@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from masklet.evaluation.annotations import ObjectFolders
-from masklet.evaluation.clicks import correction_click
+from masklet.evaluation.clicks import Click, correction_click
 from masklet.evaluation.measures import contour_accuracy, region_similarity
 from masklet.evaluation.scores import ObjectScores
 from masklet.evaluation.sequences import VideoSequence
@@ -33,9 +33,6 @@ from masklet.predictors.session_options import SessionOptions
 from masklet.predictors.video import VideoSession
 
 Mode: TypeAlias = Literal["offline", "online"]
-
-Click: TypeAlias = tuple[int, int, int]
-"""(x, y) in pixels of the video, and the label: 1 in the object, 0 outside it."""
 
 FEATURE_BYTES = 2**31
 """Features of so many bytes are kept from one pass to the next; beyond that, frames are encoded anew each time."""
@@ -193,8 +190,7 @@ def _correct(
     predicted = session.masks(frame_index).masks.get(object_id, np.zeros_like(truth))  # at first, all is missed
     clicks: list[Click] = []
     while len(clicks) < num_clicks and (click := correction_click(predicted, truth)):
-        (x, y), label = click
-        answer = session.add_points(frame_index, object_id, [(x, y)], [int(label)])
-        predicted = answer.masks[object_id]
-        clicks.append((x, y, int(label)))
+        x, y, label = click
+        predicted = session.add_points(frame_index, object_id, [(x, y)], [label]).masks[object_id]
+        clicks.append(click)
     return tuple(clicks)

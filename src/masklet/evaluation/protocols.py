@@ -81,8 +81,8 @@ def prompt_object(
             click = correction_click(predicted, mask)
             if click is None:
                 return
-            pixel, label = click
-            predicted = session.add_points(frame_index, object_id, [pixel], [int(label)]).masks[object_id]
+            x, y, label = click
+            predicted = session.add_points(frame_index, object_id, [(x, y)], [label]).masks[object_id]
 
 
 def _require_all_on_first_frame(sequence: VideoSequence, seen: dict[int, list[int]]) -> None:

@@ -138,13 +138,20 @@ def _require_boolean(first: object, second: object, boolean: object) -> None:
 
 
 def innermost_point(mask: Shaped[np.ndarray, "H W"]) -> tuple[int, int]:
-    """The pixel (x, y) farthest from everything outside; beyond the image's border is outside too.
-
-    Distances are Euclidean; the first such pixel, row by row, is taken. ValueError for an empty mask.
-    """
-    inside = np.pad(mask != 0, 1)
-    if not inside.any():
+    """The pixel (x, y) farthest from everything outside, as `innermost` has it. ValueError for an empty mask."""
+    depth, point = innermost(mask)
+    if depth == 0:
         raise ValueError("an empty mask has no innermost point")
-    distance = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return point
+
+
+def innermost(mask: Shaped[np.ndarray, "H W"]) -> tuple[float, tuple[int, int]]:
+    """The distance from everything outside, in pixels, and the pixel (x, y) where it is greatest.
+
+    Beyond the image's border is outside too. Distances are Euclidean; the first such pixel, row by row, is taken. An
+    empty mask has the distance 0, and its pixel means nothing.
+    """
+    inside = np.pad(mask != 0, 1).astype(np.uint8)
+    distance = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     y, x = np.unravel_index(distance.argmax(), distance.shape)
-    return int(x) - 1, int(y) - 1
+    return float(distance[y, x]), (int(x) - 1, int(y) - 1)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from masklet.evaluation.clicks import correction_click, first_click
+from masklet.evaluation.clicks import correction_click
 from masklet.types import PointLabel
 
 pairs = array_shapes(min_dims=2, max_dims=2, max_side=9).flatmap(
@@ -24,44 +24,29 @@ def blank() -> np.ndarray:
     return np.zeros((20, 30), bool)
 
 
-def test_first_click_falls_on_the_middle() -> None:
-    mask = blank()
-    mask[4:9, 10:15] = True
-    assert first_click(mask) == (12, 6)
-
-
-def test_the_border_of_the_picture_is_outside() -> None:
-    assert first_click(np.ones((5, 9), bool)) == (2, 2)
-
-
-def test_first_click_on_nothing() -> None:
-    with pytest.raises(ValueError, match="empty"):
-        first_click(blank())
-
-
 def test_a_missed_part_gets_a_positive_click() -> None:
     truth, predicted = blank(), blank()
     truth[2:13, 2:25] = predicted[2:13, 2:14] = True
-    assert correction_click(predicted, truth) == ((19, 7), PointLabel.POSITIVE)
+    assert correction_click(predicted, truth) == (19, 7, PointLabel.POSITIVE)
 
 
 def test_a_surplus_part_gets_a_negative_click() -> None:
     truth, predicted = blank(), blank()
     truth[2:13, 2:14] = predicted[2:13, 2:25] = True
-    assert correction_click(predicted, truth) == ((19, 7), PointLabel.NEGATIVE)
+    assert correction_click(predicted, truth) == (19, 7, PointLabel.NEGATIVE)
 
 
 def test_the_deeper_region_is_corrected() -> None:
     truth, predicted = blank(), blank()
     truth[0:3, 0:30] = True  # a long band is larger than the square, but not as deep
     predicted[10:15, 10:15] = True
-    assert correction_click(predicted, truth) == ((12, 12), PointLabel.NEGATIVE)
+    assert correction_click(predicted, truth) == (12, 12, PointLabel.NEGATIVE)
 
 
 def test_regions_as_deep_get_a_negative_click() -> None:
     truth, predicted = blank(), blank()
     truth[0:3, 0:3] = predicted[10:13, 10:13] = True
-    assert correction_click(predicted, truth) == ((11, 11), PointLabel.NEGATIVE)
+    assert correction_click(predicted, truth) == (11, 11, PointLabel.NEGATIVE)
 
 
 def test_nothing_to_correct() -> None:
@@ -74,7 +59,7 @@ def test_nothing_to_correct() -> None:
 def test_a_mask_where_there_should_be_none() -> None:
     predicted = blank()
     predicted[5:8, 5:8] = True
-    assert correction_click(predicted, blank()) == ((6, 6), PointLabel.NEGATIVE)
+    assert correction_click(predicted, blank()) == (6, 6, PointLabel.NEGATIVE)
 
 
 def test_masks_of_different_sizes() -> None:
@@ -91,7 +76,7 @@ def test_a_click_is_true_and_the_deepest(masks) -> None:
         assert click is None
         return
     assert click is not None
-    (x, y), label = click
+    x, y, label = click
     assert truth[y, x] == bool(label)
     assert predicted[y, x] != truth[y, x]
     depths = [

@@ -8,13 +8,13 @@ import pytest
 import torch
 from PIL import Image
 
-from masklet.evaluation.clicks import correction_click, first_click
+from masklet.evaluation.clicks import correction_click
 from masklet.evaluation.coco_regions import Region
 from masklet.evaluation.image import ImageOptions, ImageScores, PromptKind, RegionScores, evaluate_images
 from masklet.evaluation.image_data import AnnotatedImage
 from masklet.model import Sam2
 from masklet.ops.boxes import masks_to_boxes
-from masklet.ops.masks import mask_iou
+from masklet.ops.masks import innermost_point, mask_iou
 from masklet.ops.rle import decode_rle, encode_rle
 from masklet.predictors.image import ImagePredictor
 
@@ -57,7 +57,7 @@ def evaluate(predictor: ImagePredictor, *images: AnnotatedImage, **options) -> I
 def by_hand(predictor: ImagePredictor, image: AnnotatedImage, truth: np.ndarray) -> dict[str, float]:
     """What one region gives on its own, step by step."""
     features = predictor.encode(image.path)
-    points, labels = [first_click(truth)], [1]
+    points, labels = [innermost_point(truth)], [1]
     several = predictor.predict(features, points=points, labels=labels)
     single = predictor.predict(features, points=points, labels=labels, multimask=False)
     ious = mask_iou(several.masks, truth[None])
@@ -71,7 +71,8 @@ def by_hand(predictor: ImagePredictor, image: AnnotatedImage, truth: np.ndarray)
     for number in range(2, 6):
         click = correction_click(mask, truth)
         assert click is not None
-        points, labels = [*points, click[0]], [*labels, int(click[1])]
+        x, y, label = click
+        points, labels = [*points, (x, y)], [*labels, label]
         answer = predictor.predict(features, points=points, labels=labels, mask=logits, multimask=False)
         mask, logits = answer.masks[0], answer.low_res_logits
         if number in (3, 5):

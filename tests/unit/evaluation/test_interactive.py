@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from masklet.evaluation.annotations import LabelMaps, open_annotations
-from masklet.evaluation.clicks import correction_click, first_click
+from masklet.evaluation.clicks import correction_click
 from masklet.evaluation.interactive import (
     InteractiveOptions,
     InteractiveScores,
@@ -19,6 +19,7 @@ from masklet.evaluation.label_maps import write_labels
 from masklet.evaluation.measures import region_similarity
 from masklet.evaluation.scores import ObjectScores
 from masklet.evaluation.sequences import VideoSequence
+from masklet.ops.masks import innermost_point
 from masklet.predictors.video import VideoSession
 
 SIZE = (40, 56)
@@ -38,10 +39,10 @@ def correct(session: VideoSession, frame: int, truth: np.ndarray) -> None:
             found = correction_click(known[1], truth)
             if found is None:
                 return
-            point, label = found
+            x, y, label = found
         else:
-            point, label = first_click(truth), 1
-        known = session.add_points(frame, 1, [point], [int(label)]).masks
+            (x, y), label = innermost_point(truth), 1
+        known = session.add_points(frame, 1, [(x, y)], [label]).masks
 
 
 def truths(sequence: VideoSequence, id_: int) -> dict[int, np.ndarray]:
@@ -103,8 +104,7 @@ def test_an_object_that_appears_later_is_begun_there(remembering_model, make_squ
     _, late = annotate_sequence(remembering_model, make_squares(second_from=3), options("offline", 2))
     assert (late.object_id, late.rounds[0].frame) == (2, "00003")
     assert late.rounds[0].scores.frames == tuple(f"{index:05d}" for index in range(3, NUM_FRAMES))
-    x, y, label = late.rounds[0].clicks[0]
-    assert ((x, y), label) == (first_click(truths(make_squares("again"), 2)[3]), 1)
+    assert late.rounds[0].clicks[0] == (*innermost_point(truths(make_squares("again"), 2)[3]), 1)
 
 
 def test_objects_do_not_see_each_other(remembering_model, make_squares) -> None:

@@ -6,6 +6,7 @@ import torch
 from masklet.ops.masks import (
     clean_logits,
     fill_holes,
+    innermost,
     innermost_point,
     mask_iou,
     mask_to_logits,
@@ -205,6 +206,8 @@ def test_mask_iou_refuses_what_is_no_mask():
 def test_innermost_point():
     mask = np.zeros((9, 12), dtype=bool)
     mask[2:7, 4:9] = True
+    assert innermost(mask) == (3, (6, 4))
+    assert innermost(np.zeros((3, 3), dtype=bool))[0] == 0
     assert innermost_point(mask) == (6, 4)
     assert innermost_point(np.ones((7, 7), dtype=bool)) == (3, 3)  # the border is outside
     assert innermost_point(np.ones((1, 1), dtype=np.uint8)) == (0, 0)
