@@ -105,6 +105,18 @@ class ObjectFolders:
         return masks
 
 
+def read_masks(annotations: Annotations, frame: str, size: tuple[int, int]) -> Masks:
+    """A frame's masks. ValueError, naming the file, for one that has not the (height, width) of the video."""
+    masks = annotations.read(frame)
+    for mask in masks.values():
+        if mask.shape != size:
+            raise ValueError(
+                f"{annotations.path(frame)} is {mask.shape[1]} x {mask.shape[0]} pixels in frame {frame}, but its "
+                f"video is {size[1]} x {size[0]}: masks and pictures must be of one size"
+            )
+    return masks
+
+
 def _frames_in(folder: Path) -> tuple[str, ...]:
     return tuple(file.stem for file in sorted(folder.glob("*.png"), key=natural_key))
 

@@ -4,7 +4,6 @@ A model that follows objects should be far above both. On slow videos the second
 """
 
 from collections.abc import Iterator
-from contextlib import closing
 from typing import Literal, TypeAlias
 
 import cv2
@@ -13,10 +12,8 @@ from jaxtyping import Bool, UInt8
 
 from masklet.evaluation.annotations import Masks
 from masklet.evaluation.protocols import given_masks, plan_prompts
-from masklet.evaluation.sequences import VideoSequence
+from masklet.evaluation.sequences import VideoSequence, open_frames
 from masklet.evaluation.vos import VosOptions
-from masklet.io.video import open_video
-from masklet.types import FrameSource
 
 Baseline: TypeAlias = Literal["static", "flow"]
 """static: the last mask that was given of an object, where it was. flow: carried from frame to frame."""
@@ -31,8 +28,7 @@ def follow_baseline(baseline: Baseline, sequence: VideoSequence, options: VosOpt
         raise ValueError(f"a baseline begins with masks, so the protocol cannot be {options.protocol!r}")
     plan = plan_prompts(sequence, appearing_later=options.appearing_later, use_all_masks=options.use_all_masks)
     flow = _Flow() if baseline == "flow" else None
-    frames: FrameSource
-    with closing(open_video(sequence.video)) as frames:  # type: ignore[assignment]
+    with open_frames(sequence.video, read_ahead=4) as frames:
         masks: Masks = dict.fromkeys(plan, np.zeros(frames.frame_size, dtype=bool))
         for index in range(len(frames)):
             if flow is not None:

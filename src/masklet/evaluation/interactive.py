@@ -22,7 +22,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from jaxtyping import Bool
 
-from masklet.evaluation.annotations import ObjectFolders
+from masklet.evaluation.annotations import ObjectFolders, read_masks
 from masklet.evaluation.clicks import Click, correction_click
 from masklet.evaluation.measures import contour_accuracy, region_similarity
 from masklet.evaluation.scores import ObjectScores
@@ -112,13 +112,7 @@ def read_truth(sequence: VideoSequence, frame_size: tuple[int, int]) -> dict[int
     own = sequence.annotations.object_frames if isinstance(sequence.annotations, ObjectFolders) else {}
     nothing = encode_rle(np.zeros(frame_size, bool))
     for index, name in sorted(sequence.annotated.items()):
-        masks = sequence.annotations.read(name)
-        for id_, mask in masks.items():
-            if mask.shape != frame_size:
-                raise ValueError(
-                    f"{sequence.annotations.path(name)} has masks of (height, width) {mask.shape}, but the frames of "
-                    f"{sequence.video} have {frame_size}"
-                )
+        for id_, mask in read_masks(sequence.annotations, name, frame_size).items():
             if mask.any():
                 truth.setdefault(id_, TrueMasks()).packed[index] = encode_rle(mask)
         for id_, known in truth.items():

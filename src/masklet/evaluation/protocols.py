@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool
 
+from masklet.evaluation.annotations import Masks, read_masks
 from masklet.evaluation.clicks import correction_click
 from masklet.evaluation.sequences import VideoSequence
 from masklet.ops.boxes import masks_to_boxes
@@ -43,21 +44,12 @@ def plan_prompts(sequence: VideoSequence, *, appearing_later: bool = False, use_
     return {id_: tuple(frames if use_all_masks else frames[:1]) for id_, frames in sorted(seen.items())}
 
 
-def given_masks(
-    sequence: VideoSequence, plan: PromptPlan, frame_index: int, frame_size: tuple[int, int]
-) -> dict[int, Bool[np.ndarray, "H W"]]:
+def given_masks(sequence: VideoSequence, plan: PromptPlan, frame_index: int, frame_size: tuple[int, int]) -> Masks:
     """The masks, by object id, that a plan takes from a frame. ValueError for masks of another (height, width)."""
     ids = [id_ for id_, frames in plan.items() if frame_index in frames]
     if not ids:
         return {}
-    name = sequence.annotated[frame_index]
-    masks = sequence.annotations.read(name)
-    for id_ in ids:
-        if masks[id_].shape != frame_size:
-            raise ValueError(
-                f"{sequence.annotations.path(name)} has masks of (height, width) {masks[id_].shape}, but the frames of "
-                f"{sequence.video} have {frame_size}"
-            )
+    masks = read_masks(sequence.annotations, sequence.annotated[frame_index], frame_size)
     return {id_: masks[id_] for id_ in ids}
 
 

@@ -1,14 +1,17 @@
 """What is evaluated on: videos with masks of some or all of their frames, and sets of them."""
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import cast
 
 from masklet.evaluation.annotations import Annotations
 from masklet.evaluation.rules import SAV_RULES, ScoreRules
 from masklet.io.images import list_images
 from masklet.io.video import open_video
+from masklet.types import FrameSource
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,11 +34,8 @@ class VideoSequence:
         if self.video.is_dir():
             names = tuple(path.stem for path in list_images(self.video))
         else:
-            source = open_video(self.video, read_ahead=0)
-            try:
-                names = tuple(f"{index:05d}" for index in range(len(source)))  # type: ignore[arg-type]
-            finally:
-                source.close()
+            with open_frames(self.video) as frames:
+                names = tuple(f"{index:05d}" for index in range(len(frames)))
         if not names:
             raise ValueError(f"{self.video} has no pictures in it: the frames of {self.name} were expected")
         return names
@@ -70,3 +70,8 @@ class VideoDataset:
     """Where in a zip a server expects the folders of sequences; empty: at its top."""
     submission_pictures: Path | None = None
     """Folder of pictures by sequence, of whose frames alone a server expects masks; None: of all frames."""
+
+
+def open_frames(video: Path, *, read_ahead: int = 0) -> closing[FrameSource]:
+    """The frames of a folder of pictures or a video file, for a `with`. Arguments and errors are `open_video`'s."""
+    return closing(cast(FrameSource, open_video(video, read_ahead=read_ahead)))

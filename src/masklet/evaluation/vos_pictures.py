@@ -1,21 +1,17 @@
 """Pictures for reports on videos: what was found on a frame beside what is true."""
 
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import UInt8
 
-from masklet.evaluation.annotations import Annotations
+from masklet.evaluation.annotations import Annotations, read_masks
 from masklet.evaluation.page import Picture
 from masklet.evaluation.score_folders import open_alike
-from masklet.evaluation.sequences import VideoDataset, VideoSequence
+from masklet.evaluation.sequences import VideoDataset, VideoSequence, open_frames
 from masklet.io.overlay import draw_grid, draw_overlay
-from masklet.io.video import open_video
-from masklet.types import FrameSource
 
 NUM_COLUMNS = 2
 PANE = (640, 478)
@@ -61,18 +57,13 @@ def _find_sequence(dataset: VideoDataset, name: str) -> VideoSequence:
 def _read_frame(sequence: VideoSequence, frame: str) -> UInt8[np.ndarray, "H W 3"]:
     if frame not in sequence.frame_names:
         raise ValueError(f"{sequence.video} has no frame {frame}, though there are scores of it")
-    with closing(cast(FrameSource, open_video(sequence.video, read_ahead=0))) as source:  # a path's frames have numbers
-        return source[sequence.frame_names.index(frame)]
+    with open_frames(sequence.video) as frames:
+        return frames[sequence.frame_names.index(frame)]
 
 
 def _draw_object(image: np.ndarray, annotations: Annotations, name: str, case: Case) -> UInt8[np.ndarray, "H W 3"]:
-    mask: Bool[np.ndarray, "H W"] | None = annotations.read(case.frame).get(case.object_id)
+    height, width, _ = image.shape
+    mask = read_masks(annotations, case.frame, (height, width)).get(case.object_id)
     if mask is None or not mask.any():
         return image
-    if mask.shape != image.shape[:2]:
-        height, width = image.shape[:2]
-        raise ValueError(
-            f"{annotations.path(case.frame)} is {mask.shape[1]} x {mask.shape[0]} pixels, but the video's frame is "
-            f"{width} x {height}"
-        )
     return draw_overlay(image, {case.object_id: mask}, captions=[name])

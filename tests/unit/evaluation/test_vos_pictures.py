@@ -131,5 +131,5 @@ def test_what_is_not_there_is_named(sequence: VideoSequence, tmp_path: Path) -> 
 
 def test_masks_of_another_size_than_the_frame_are_named(sequence: VideoSequence, tmp_path: Path) -> None:
     write_prediction(tmp_path / "found", "squares", np.ones((20, 28), np.int32))
-    with pytest.raises(ValueError, match=r"00005.png is 28 x 20 pixels, but the video's frame is 56 x 40"):
+    with pytest.raises(ValueError, match=r"00005.png is 28 x 20 pixels in frame 00005, but its video is 56 x 40"):
         draw_case(dataset(sequence), {"a": tmp_path / "found"}, case())

@@ -1,11 +1,7 @@
 """Whether a sequence fits together, seen before hours are spent on it."""
 
-from typing import cast
-
-from masklet.evaluation.annotations import ObjectFolders
-from masklet.evaluation.sequences import VideoSequence
-from masklet.io.video import open_video
-from masklet.types import FrameSource
+from masklet.evaluation.annotations import ObjectFolders, read_masks
+from masklet.evaluation.sequences import VideoSequence, open_frames
 
 
 def check_sequence(sequence: VideoSequence) -> None:
@@ -18,18 +14,12 @@ def check_sequence(sequence: VideoSequence) -> None:
     """
     annotations = sequence.annotations
     annotated = sequence.annotated.values()
-    source = cast(FrameSource, open_video(sequence.video, read_ahead=0))
-    height, width = source.frame_size
-    source.close()
+    with open_frames(sequence.video) as frames:
+        size = frames.frame_size
     known = set(annotations.objects) if isinstance(annotations, ObjectFolders) else set()
     seen: set[int] = set()
     for frame in annotated:
-        for id_, mask in annotations.read(frame).items():
-            if mask.shape != (height, width):
-                raise ValueError(
-                    f"{annotations.path(frame)} is {mask.shape[1]} x {mask.shape[0]} pixels in frame {frame}, but "
-                    f"{sequence.video} is {width} x {height}: masks and pictures must be of one size"
-                )
+        for id_, mask in read_masks(annotations, frame, size).items():
             known.add(id_)
             if mask.any():
                 seen.add(id_)

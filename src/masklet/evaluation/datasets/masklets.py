@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from masklet.evaluation.annotations import Masks
 from masklet.evaluation.datasets.layout import read_json
-from masklet.io.video import open_video
+from masklet.evaluation.sequences import open_frames
 from masklet.ops.rle import decode_rle
-from masklet.types import FrameSource
 
 ANNOTATION_STEP = 4
 """Every fourth frame has masks: 6 a second of 24."""
@@ -89,11 +88,8 @@ class Masklets:
         return masks
 
     def _num_frames(self) -> int:
-        source = cast(FrameSource, open_video(self.video, read_ahead=0))
-        try:
-            return len(source)
-        finally:
-            source.close()
+        with open_frames(self.video) as frames:
+            return len(frames)
 
 
 @lru_cache(maxsize=NUM_FILES_KEPT)
