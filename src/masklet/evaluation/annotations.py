@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from masklet.evaluation.label_maps import find_values, read_labels
+from masklet.io.decode import open_picture
 from masklet.io.images import natural_key
 
 Masks = dict[int, Bool[np.ndarray, "H W"]]
@@ -54,6 +55,11 @@ class LabelMaps:
         if self.binary:
             return {1: labels > 0} if labels.any() else {}
         return {id_: labels == id_ for id_ in find_values(labels) if id_ != 0}
+
+    def size(self, frame: str) -> tuple[int, int]:
+        """(height, width) of a frame's label map, which an empty one has too."""
+        width, height = open_picture(self.path(frame)).size
+        return height, width
 
 
 class ObjectFolders:
@@ -123,16 +129,19 @@ def _frames_in(folder: Path) -> tuple[str, ...]:
 
 def object_folders(folder: Path) -> list[Path]:
     """The folders in a folder whose names are object ids."""
-    return sorted((child for child in folder.iterdir() if child.is_dir() and child.name.isdigit()), key=natural_key)
+    return sorted((child for child in folder.iterdir() if child.name.isdecimal() and child.is_dir()), key=natural_key)
 
 
 def open_annotations(folder: str | Path) -> LabelMaps | ObjectFolders:
-    """A folder of masks, in either layout. FileNotFoundError; ValueError where it has neither."""
+    """A folder of masks, in either layout. FileNotFoundError; ValueError where it has neither, or both."""
     path = Path(folder)
     if not path.is_dir():
         raise FileNotFoundError(f"there is no folder {path} of masks")
-    if any(path.glob("*.png")):
+    maps, folders = sorted(path.glob("*.png"), key=natural_key), object_folders(path)
+    if maps and folders:
+        raise ValueError(f"{path} has both label maps, like {maps[0].name}, and folders of objects, like {folders[0]}")
+    if maps:
         return LabelMaps(path)
-    if object_folders(path):
+    if folders:
         return ObjectFolders(path)
     raise ValueError(f"{path} has neither PNGs nor folders named by object ids in it")

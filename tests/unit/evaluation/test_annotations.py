@@ -109,3 +109,14 @@ def test_folders_without_masks_are_refused(tmp_path: Path) -> None:
     (tmp_path / "001").mkdir()
     with pytest.raises(ValueError, match="a PNG for each object and frame was expected"):
         open_annotations(tmp_path)
+
+
+def test_names_that_are_digits_and_no_numbers_are_of_no_object(objects: Path) -> None:
+    (objects / "²").mkdir()
+    assert list(ObjectFolders(objects).objects) == [0, 12]
+
+
+def test_both_layouts_in_one_folder_are_refused(maps: Path) -> None:
+    (maps / "001").mkdir()
+    with pytest.raises(ValueError, match=r"maps has .*frame2\.png.* and .*001"):
+        open_annotations(maps)
