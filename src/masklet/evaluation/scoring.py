@@ -110,11 +110,11 @@ class _FramePair:
     def read(cls, truth: Annotations, predicted: Annotations, frame: str, void_id: int | None) -> "_FramePair":
         """ValueError for pictures of different sizes."""
         true, found = truth.read(frame), predicted.read(frame)
-        sizes = {mask.shape for masks in (true, found) for mask in masks.values()}
-        if len(sizes) > 1:
+        true_sizes, found_sizes = _sizes(truth, true, frame), _sizes(predicted, found, frame)
+        if len(true_sizes | found_sizes) > 1:
             raise ValueError(
-                f"{predicted.path(frame)} is {_sizes(found)} pixels, but the truth, {truth.path(frame)}, is "
-                f"{_sizes(true)} (frame {frame}): predicted masks have the size of the truth"
+                f"{predicted.path(frame)} is {_list_sizes(found_sizes)} pixels, but the truth, {truth.path(frame)}, is "
+                f"{_list_sizes(true_sizes)} (frame {frame}): predicted masks have the size of the truth"
             )
         return cls(true, found, None if void_id is None else true.pop(void_id, None))
 
@@ -135,8 +135,15 @@ class _FramePair:
         )
 
 
-def _sizes(masks: Masks) -> str:
-    return " and ".join(f"{width} x {height}" for height, width in sorted({mask.shape for mask in masks.values()}))
+def _sizes(annotations: Annotations, masks: Masks, frame: str) -> set[tuple[int, ...]]:
+    """(height, width) of a frame's masks, also of a label map without any."""
+    if isinstance(annotations, LabelMaps) and not masks:
+        return {annotations.size(frame)}
+    return {mask.shape for mask in masks.values()}
+
+
+def _list_sizes(sizes: Iterable[tuple[int, ...]]) -> str:
+    return " and ".join(f"{width} x {height}" for height, width in sorted(sizes))
 
 
 def _find_objects(truth: Annotations, rules: ScoreRules) -> set[int]:

@@ -244,6 +244,15 @@ def test_pictures_of_different_sizes_are_named(tmp_path: Path) -> None:
         score_sequence("clip", truth, predicted)
 
 
+def test_empty_pictures_of_another_size_are_named_too(tmp_path: Path) -> None:
+    labels = draw({1: slice(4, 12)}, {1: slice(4, 12)}, {1: slice(4, 12)})
+    truth, small = write_maps(tmp_path / "truth", labels), write_maps(tmp_path / "small", labels[:, :6] * 0)
+    with pytest.raises(ValueError, match=r"small.00001.png is 40 x 6 pixels.*truth.00001.png, is 40 x 12 .*00001"):
+        score_sequence("clip", truth, small)
+    with pytest.raises(ValueError, match=r"truth.00001.png is 40 x 12 pixels.*small.00001.png, is 40 x 6 .*00001"):
+        score_sequence("clip", small, truth)
+
+
 def test_predicted_objects_that_the_truth_never_has_are_named_if_strict(tmp_path: Path) -> None:
     labels = draw(*[{1: slice(5, 15)}] * 4)
     truth, predicted = write_maps(tmp_path / "truth", labels), write_maps(tmp_path / "found", labels * 255)
