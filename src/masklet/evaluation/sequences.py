@@ -29,10 +29,16 @@ class VideoSequence:
     def frame_names(self) -> tuple[str, ...]:
         """What each frame is called: its picture's name without extension, or in a video file its number, 00000.
 
-        FileNotFoundError or ValueError names a video that is not there or has no frames.
+        FileNotFoundError or ValueError names a video that is not there, has no frames, or has two of one name.
         """
         if self.video.is_dir():
-            names = tuple(path.stem for path in list_images(self.video))
+            pictures: dict[str, str] = {}
+            for path in list_images(self.video):
+                if path.stem in pictures:
+                    both = f"{pictures[path.stem]} and {path.name}"
+                    raise ValueError(f"{self.video} has two pictures called {path.stem}, {both}: keep one of them")
+                pictures[path.stem] = path.name
+            names = tuple(pictures)
         else:
             with open_frames(self.video) as frames:
                 names = tuple(f"{index:05d}" for index in range(len(frames)))

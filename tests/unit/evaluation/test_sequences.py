@@ -60,3 +60,9 @@ def test_a_video_that_is_not_there_or_empty_is_named(tmp_path: Path) -> None:
         _ = clip.frame_names
     with pytest.raises(FileNotFoundError, match="nowhere"):
         _ = VideoSequence(name="clip", video=tmp_path / "nowhere", annotations=clip.annotations).frame_names
+
+
+def test_two_pictures_of_one_name_are_refused(stills: Path) -> None:
+    write_image(stills / "f2.png", PICTURE)
+    with pytest.raises(ValueError, match=r"stills has two pictures called f2, f2\.jpg and f2\.png"):
+        _ = sequence(stills, "f1").frame_names
