@@ -4,7 +4,6 @@ The file is read whole, as it is one JSON value; masks are made when they are as
 used: what is pointed at has no name. Crowds, which are many objects in one mask, are left out and counted.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from jaxtyping import Bool
 from pycocotools import mask as coco_mask
 
+from masklet.io.files import read_json
 from masklet.ops.rle import decode_rle
 
 FEWEST_NUMBERS = 6
@@ -37,9 +37,9 @@ class CocoFile:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        contents = read_json(self.path)
+        contents = read_json(self.path, ("images", "annotations"))
         for key in ("images", "annotations"):
-            if not isinstance(contents.get(key), list):
+            if not isinstance(contents[key], list):
                 raise ValueError(f"{path} has no list {key!r}: a COCO file has images and annotations")
         self.images: dict[int, dict[str, Any]] = {}
         self._annotations: dict[int, list[dict[str, Any]]] = {}
@@ -119,17 +119,6 @@ def to_mask(segmentation: Any, size: tuple[int, int] | None) -> Bool[np.ndarray,
     outlines: Any = coco_mask.frPyObjects(polygons, *size)  # typed for one polygon, though it takes a list of them
     merged: Any = coco_mask.merge(outlines)
     return decode_rle(merged)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON file that holds an object. FileNotFoundError; ValueError for another."""
-    try:
-        contents = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{path} is no JSON file, or a damaged one: {error}") from error
-    if not isinstance(contents, dict):
-        raise ValueError(f"{path} holds a JSON {type(contents).__name__}, but an object with annotations was expected")
-    return contents
 
 
 def _reason(error: Exception) -> str:

@@ -19,8 +19,9 @@ from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
-from masklet.evaluation.coco_regions import CocoFile, Region, read_json, read_regions
+from masklet.evaluation.coco_regions import CocoFile, Region, read_regions
 from masklet.evaluation.label_maps import read_labels
+from masklet.io.files import read_json
 from masklet.io.images import list_images, natural_key
 
 ImageDataKind: TypeAlias = Literal["coco", "bsds", "sa1b", "masks"]
@@ -168,7 +169,7 @@ def _open_sa1b(root: Path) -> list[AnnotatedImage]:
 
 
 def _read_sa1b(file: Path) -> list[Region]:
-    annotations = read_json(file).get("annotations")
+    annotations = read_json(file, ("annotations",))["annotations"]
     if not isinstance(annotations, list) or not all(isinstance(entry, dict) for entry in annotations):
         raise ValueError(f"{file} has no list `annotations`, as a file of SA-1B has")
     return read_regions(annotations, None, file)

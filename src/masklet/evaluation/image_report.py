@@ -1,6 +1,5 @@
 """What an image evaluation came to, as numbers, files and a page with the worst answers to look at."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import torch
 
 from masklet.evaluation.image import ImageScores, RegionScores
 from masklet.evaluation.page import Chart, Curve, Gallery, Headline, Page, Picture, Section, Table
-from masklet.io.files import write_atomically, write_json
+from masklet.io.files import write_csv, write_json
 from masklet.io.images import read_image
 from masklet.io.overlay import draw_overlay
 from masklet.ops.boxes import masks_to_boxes
@@ -39,15 +38,11 @@ def write_results(path: Path, scores: ImageScores, facts: Mapping[str, Any]) -> 
         "failures": scores.failures,
     }
     write_json(path / "results.json", contents)
-    with (
-        write_atomically(path / "results.csv") as temporary,
-        temporary.open("w", newline="", encoding="utf-8") as file,
-    ):
-        writer = csv.writer(file)
-        writer.writerow(("picture", "region", "area", *scores.measures))
-        for region in scores.regions:
-            ious = (f"{region.ious[measure]:.4f}" for measure in scores.measures)
-            writer.writerow((region.image.name, region.region, f"{region.area:.5f}", *ious))
+    rows: list[tuple[str, ...]] = [("picture", "region", "area", *scores.measures)]
+    for region in scores.regions:
+        ious = (f"{region.ious[measure]:.4f}" for measure in scores.measures)
+        rows.append((region.image.name, region.region, f"{region.area:.5f}", *ious))
+    write_csv(path / "results.csv", rows)
 
 
 def image_page(scores: ImageScores, *, title: str, facts: Mapping[str, str], notes: Sequence[str]) -> Page:

@@ -1,6 +1,5 @@
 """What an interactive evaluation came to: J&F by the number of clicked frames, as numbers, files and a page."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 from masklet.evaluation.interactive import InteractiveScores
 from masklet.evaluation.page import Chart, Curve, Headline, Page, Section, Table
-from masklet.io.files import write_atomically, write_json
+from masklet.io.files import write_csv, write_json
 
 COLUMNS = ("sequence", "object", "frames", "clicks", "J&F", "J", "F")
 """Of results.csv: `frames` is how many frames may have clicks at most, `clicks` how many were made by then."""
@@ -45,21 +44,17 @@ def summarise(scores: Sequence[InteractiveScores], max_frames: int) -> list[Step
 
 def write_results(path: Path, scores: Sequence[InteractiveScores], steps: Sequence[Step]) -> None:
     """Write results.json, the means, and results.csv, a row an object and number of frames, to a folder."""
-    write_json(path / "results.json", to_json(scores, steps))
-    with (
-        write_atomically(path / "results.csv") as temporary,
-        temporary.open("w", newline="", encoding="utf-8") as file,
-    ):
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        for entry in scores:
-            for step in steps:
-                known, clicks = entry.after(step.num_frames), entry.num_clicks(step.num_frames)
-                values = (f"{value:.3f}" for value in (known.mean_jf, known.mean_j, known.mean_f))
-                writer.writerow((entry.sequence, entry.object_id, step.num_frames, clicks, *values))
+    write_json(path / "results.json", _to_json(scores, steps))
+    rows: list[tuple[object, ...]] = [COLUMNS]
+    for entry in scores:
+        for step in steps:
+            known, clicks = entry.after(step.num_frames), entry.num_clicks(step.num_frames)
+            values = (f"{value:.3f}" for value in (known.mean_jf, known.mean_j, known.mean_f))
+            rows.append((entry.sequence, entry.object_id, step.num_frames, clicks, *values))
+    write_csv(path / "results.csv", rows)
 
 
-def to_json(scores: Sequence[InteractiveScores], steps: Sequence[Step]) -> dict[str, Any]:
+def _to_json(scores: Sequence[InteractiveScores], steps: Sequence[Step]) -> dict[str, Any]:
     """The means: over all numbers of frames, which is the paper's number, and of each."""
     return {
         "num_objects": len(scores),

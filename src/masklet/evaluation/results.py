@@ -4,8 +4,6 @@ The CSV file is that of `vos-benchmark` and of the SA-V evaluator to the letter.
 each frame's J and F, and the statistics of DAVIS.
 """
 
-import csv
-import io
 import json
 from pathlib import Path
 from statistics import fmean
@@ -14,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from masklet.evaluation.scores import ObjectScores, SequenceScores, VideoScores
-from masklet.io.files import write_atomically, write_json
+from masklet.io.files import write_csv, write_json
 
 GLOBAL = "Global score"
 COLUMNS = ("sequence", "obj", "J&F", "J", "F")
@@ -65,13 +63,11 @@ def write_results_csv(path: str | Path, scores: VideoScores) -> None:
     """Write results.csv as the original evaluators do: padded columns, J&F, J and F with one decimal."""
     rows = [COLUMNS, *result_rows(scores)]
     width = max(len(row[0]) for row in rows)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    padded = []
     for name, id_, *values in rows:
         digits = 0 if name == GLOBAL else 4
-        writer.writerow((f"{name:<{width}}", f"{id_:>3}", *(f" {value:>{digits}}" for value in values)))
-    with write_atomically(path) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8")
+        padded.append((f"{name:<{width}}", f"{id_:>3}", *(f" {value:>{digits}}" for value in values)))
+    write_csv(path, padded)
 
 
 def write_scores_json(path: str | Path, scores: VideoScores) -> None:

@@ -1,7 +1,8 @@
 """Files out, whole or not at all: a reader never sees half a file, and a failure leaves what was there."""
 
+import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,26 @@ def write_json(path: str | Path, value: Any) -> None:
     text = json.dumps(value, allow_nan=False, ensure_ascii=False, default=_plain)
     with write_atomically(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: Path, keys: Sequence[str]) -> dict[str, Any]:
+    """The object that a JSON file holds. FileNotFoundError; ValueError for another file, and where a key is lacking."""
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}: JSON with {', '.join(keys)} was expected")
+    try:
+        value = json.loads(path.read_bytes())
+    except ValueError as error:  # what is no JSON, and what is no text
+        raise ValueError(f"{path} is no JSON ({error}): copy or download it again") from error
+    missing = [key for key in keys if key not in value] if isinstance(value, dict) else list(keys)
+    if missing:
+        raise ValueError(f"{path} lacks {', '.join(missing)}: an object with {', '.join(keys)} was expected")
+    return value
+
+
+def write_csv(path: str | Path, rows: Iterable[Sequence[object]]) -> None:
+    """Write a table as CSV: UTF-8, with Unix line ends; the first row names the columns."""
+    with write_atomically(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
 
 
 def _plain(value: Any) -> Any:

@@ -116,7 +116,7 @@ def test_what_is_no_coco_file(tmp_path: Path, changes, reason: str) -> None:
     assert "x.json" in str(error.value)
 
 
-@pytest.mark.parametrize(("text", "reason"), [("{", "no JSON file"), ("[1]", "JSON list"), ("", "no JSON file")])
+@pytest.mark.parametrize(("text", "reason"), [("{", "is no JSON"), ("[1]", "lacks images, annotations")])
 def test_what_is_no_json(tmp_path: Path, text: str, reason: str) -> None:
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(ValueError, match=reason):

@@ -128,7 +128,7 @@ def test_sa1b(tmp_path: Path) -> None:
     dataset = open_image_dataset(tmp_path)
     assert dataset.kind == "sa1b"
     check(dataset.images[0].read())
-    with pytest.raises(ValueError, match=r"sa_2\.json has no list `annotations`"):
+    with pytest.raises(ValueError, match=r"sa_2\.json lacks annotations"):
         dataset.images[1].read()
 
 

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from masklet.io.files import read_mask_png, write_atomically, write_image, write_json, write_mask_png
+from masklet.io.files import (
+    read_json,
+    read_mask_png,
+    write_atomically,
+    write_csv,
+    write_image,
+    write_json,
+    write_mask_png,
+)
 
 
 def test_a_file_appears_whole(tmp_path: Path):
@@ -139,3 +147,26 @@ def test_json_refuses_nan_and_strangers(tmp_path: Path):
     with pytest.raises(TypeError, match="JSON has no set"):
         write_json(tmp_path / "a.json", {1})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_json_file_that_holds_an_object(tmp_path: Path):
+    path = tmp_path / "meta.json"
+    with pytest.raises(FileNotFoundError, match=r"no file .*meta\.json: JSON with videos"):
+        read_json(path, ["videos"])
+    path.write_text('{"videos": 1, "more": 2}')
+    assert read_json(path, ["videos"])["videos"] == 1
+    with pytest.raises(ValueError, match=r"meta\.json lacks a, b: an object with a, videos, b was expected"):
+        read_json(path, ["a", "videos", "b"])
+    for text in (b"[1]", b"null", b'"videos"'):
+        path.write_bytes(text)
+        with pytest.raises(ValueError, match=r"meta\.json lacks videos"):
+            read_json(path, ["videos"])
+    for text in (b'{"videos": ', b"", b"\xff\xfe\x81"):
+        path.write_bytes(text)
+        with pytest.raises(ValueError, match=r"meta\.json is no JSON"):
+            read_json(path, ["videos"])
+
+
+def test_a_table(tmp_path: Path):
+    write_csv(tmp_path / "table.csv", [("name", "J"), ("a, b", 0.5), ("ü", 1)])
+    assert (tmp_path / "table.csv").read_bytes().decode() == 'name,J\n"a, b",0.5\nü,1\n'

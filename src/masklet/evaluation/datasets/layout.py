@@ -4,11 +4,9 @@ Where upstream's script goes through the masks it finds, here what does not fit 
 is left out unnoticed changes a score.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 from masklet.evaluation.annotations import Annotations, LabelMaps
 from masklet.evaluation.sequences import VideoSequence
@@ -52,20 +50,6 @@ def read_names(path: Path) -> list[str]:
     if not names:
         raise ValueError(f"{path} names no sequence: one a line was expected")
     return list(names)
-
-
-def read_json(path: Path, keys: Sequence[str]) -> dict[str, Any]:
-    """An object of JSON. FileNotFoundError; ValueError where it is no JSON, no object, or lacks one of the keys."""
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}: JSON with {', '.join(keys)} was expected")
-    try:
-        value = json.loads(path.read_bytes())
-    except ValueError as error:  # what is no JSON, and what is no text
-        raise ValueError(f"{path} is no JSON ({error}): copy or download it again") from error
-    missing = [key for key in keys if key not in value] if isinstance(value, dict) else list(keys)
-    if missing:
-        raise ValueError(f"{path} lacks {', '.join(missing)}: an object with {', '.join(keys)} was expected")
-    return value
 
 
 def take_sequences(names: Sequence[str], only: Sequence[str] | None) -> list[str]:

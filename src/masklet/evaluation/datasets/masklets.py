@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from masklet.evaluation.annotations import Masks
-from masklet.evaluation.datasets.layout import read_json
 from masklet.evaluation.sequences import open_frames
+from masklet.io.files import read_json
 from masklet.ops.rle import decode_rle
 
 ANNOTATION_STEP = 4

@@ -18,8 +18,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from masklet.evaluation.datasets.layout import check_split, join_sequences, read_json, require_folder
+from masklet.evaluation.datasets.layout import check_split, join_sequences, require_folder
 from masklet.evaluation.sequences import VideoDataset
+from masklet.io.files import read_json
 
 ALL_FRAMES = "_all_frames"
 SPLITS = ("train", "valid", "test", "train_all_frames", "valid_all_frames", "test_all_frames")

@@ -9,7 +9,6 @@ from masklet.evaluation.datasets.layout import (
     check_split,
     join_sequences,
     name_some,
-    read_json,
     read_names,
     require_folder,
     take_sequences,
@@ -120,24 +119,6 @@ def test_some_of_the_sequences():
         take_sequences(names, list("0123456789"))
     with pytest.raises(ValueError, match="no sequence was named"):
         take_sequences(names, [])
-
-
-def test_json(tmp_path: Path):
-    path = tmp_path / "meta.json"
-    with pytest.raises(FileNotFoundError, match=r"no file .*meta\.json: JSON with videos"):
-        read_json(path, ["videos"])
-    path.write_text('{"videos": 1, "more": 2}')
-    assert read_json(path, ["videos"])["videos"] == 1
-    with pytest.raises(ValueError, match=r"meta\.json lacks a, b: an object with a, videos, b was expected"):
-        read_json(path, ["a", "videos", "b"])
-    for text in (b"[1]", b"null", b'"videos"'):
-        path.write_bytes(text)
-        with pytest.raises(ValueError, match=r"meta\.json lacks videos"):
-            read_json(path, ["videos"])
-    for text in (b'{"videos": ', b"", b"\xff\xfe\x81"):
-        path.write_bytes(text)
-        with pytest.raises(ValueError, match=r"meta\.json is no JSON"):
-            read_json(path, ["videos"])
 
 
 def test_splits_and_names_in_errors():
