@@ -36,8 +36,8 @@ class ScoreOptions:
     lenient: Annotated[bool, Parameter(negative="", show_default=False)] = False
     """Leave out videos that one side lacks, and predicted objects that are not in the truth."""
 
-    processes: Annotated[int | None, Parameter(validator=validators.Number(gte=1))] = None
-    """How many processes share the work. If not given, as many as are worth their while."""
+    workers: Annotated[int | None, Parameter(validator=validators.Number(gte=1))] = None
+    """Processes that share the work. If not given, as many as are worth their while."""
 
     def to_rules(self) -> ScoreRules:
         """The rules that were chosen."""
@@ -80,7 +80,7 @@ def masks(
             predicted,
             rules=scoring.to_rules(),
             strict=not scoring.lenient,
-            processes=scoring.processes,
+            num_workers=scoring.workers,
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
     statistics = scoring.rules == "davis"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from masklet.evaluation.annotations import Annotations, LabelMaps, open_annotations
+from masklet.evaluation.datasets.layout import name_some
 from masklet.evaluation.rules import SAV_RULES, ScoreRules
 from masklet.evaluation.scores import SequenceScores, VideoScores
 from masklet.evaluation.scoring import nothing_to_score, score_sequence
@@ -23,9 +24,6 @@ INNER_FOLDERS = ("Annotations_6fps", "Annotations", "480p")
 
 FRAMES_A_PROCESS = 500
 """About as many are scored in the time that a process takes to start, so fewer are not worth one."""
-
-MAX_NAMES = 10
-"""More names than this are counted in messages, not listed."""
 
 OnProgress: TypeAlias = Callable[[int, int], None]
 """Called with the numbers of videos that are scored and that there are."""
@@ -56,15 +54,15 @@ def score_folders(
     *,
     rules: ScoreRules = SAV_RULES,
     strict: bool = True,
-    processes: int | None = None,
+    num_workers: int | None = None,
     on_progress: OnProgress | None = None,
 ) -> ScoredFolders:
     """Score the masks in one folder by those in another; in each a folder a video, in either layout.
 
     truth: also the root of a data set, with its masks in Annotations, Annotations/480p or Annotations_6fps. strict:
     both must have the same videos, and each must have something to score; else the others are left out, with a note.
-    processes: None: as many as are worth their while; with more than one, a script that calls this is imported again
-    in each, so what it does must stand under `if __name__ == "__main__":`.
+    num_workers: processes; None: as many as are worth their while. With more than one, a script that calls this is
+    imported again in each, so what it does must stand under `if __name__ == "__main__":`.
 
     FileNotFoundError or ValueError name what is missing or wrong, among others where no video is in both.
     """
@@ -78,22 +76,19 @@ def score_folders(
         _Pair(name, open_annotations(true_folders[name]), open_annotations(found_folders[name]), rules, strict)
         for name in both
     ]
-    return _score(pairs, left_out, processes, on_progress)
+    return _score(pairs, left_out, num_workers, on_progress)
 
 
 def score_dataset(
     dataset: VideoDataset,
     predicted: str | Path,
     *,
-    rules: ScoreRules | None = None,
     strict: bool = True,
-    processes: int | None = None,
-    on_progress: OnProgress | None = None,
+    num_workers: int | None = None,
 ) -> ScoredFolders:
-    """Score a folder with a folder of masks for each video of a data set; others in it do not count.
+    """Score a folder with a folder of masks for each video of a data set, by its rules; others in it do not count.
 
-    rules: None: the data set's own. Where its masks are black and white, predictions are read so too. All else as in
-    `score_folders`.
+    Where its masks are black and white, predictions are read so too. All else as in `score_folders`.
     """
     if not dataset.has_truth:
         raise ValueError(f"{dataset.name} has no masks to score against, but those to begin with")
@@ -107,13 +102,13 @@ def score_dataset(
             sequence.name,
             sequence.annotations,
             open_alike(folders[sequence.name], sequence.annotations),
-            rules or dataset.rules,
+            dataset.rules,
             strict,
         )
         for sequence in sorted(dataset.sequences, key=lambda sequence: sequence.name)
         if sequence.name in folders
     ]
-    return _score(pairs, left_out, processes, on_progress)
+    return _score(pairs, left_out, num_workers)
 
 
 def open_alike(folder: str | Path, truth: Annotations) -> Annotations:
@@ -145,20 +140,17 @@ def _find_videos(root: Path) -> dict[str, Path]:
 
 def _describe(names: Iterable[str], there: object, missing: object) -> list[str]:
     names = sorted(names)
-    if not names:
-        return []
-    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
-    return [f"of {there}, these have no folder in {missing}: {', '.join(names[:MAX_NAMES])}{more}"]
+    return [f"of {there}, these have no folder in {missing}: {name_some(names)}"] if names else []
 
 
 def _score(
-    pairs: Sequence[_Pair], notes: list[str], processes: int | None, on_progress: OnProgress | None
+    pairs: Sequence[_Pair], notes: list[str], num_workers: int | None, on_progress: OnProgress | None = None
 ) -> ScoredFolders:
-    if processes is None:
-        processes = min(os.cpu_count() or 1, sum(len(pair.truth.frames) for pair in pairs) // FRAMES_A_PROCESS)
-        processes = max(1, processes)
+    if num_workers is None:
+        num_workers = min(os.cpu_count() or 1, sum(len(pair.truth.frames) for pair in pairs) // FRAMES_A_PROCESS)
+        num_workers = max(1, num_workers)
     by_name: dict[str, SequenceScores] = {}
-    with closing(work_through(pairs, _prepare, num_workers=processes, on_advance=_ignore)) as results:
+    with closing(work_through(pairs, _prepare, num_workers=num_workers)) as results:
         for pair, result in results:
             if isinstance(result, Failure):
                 raise ValueError(f"{pair.name} cannot be scored: {result.reason}")
@@ -178,7 +170,3 @@ def _prepare(number: int) -> Work[_Pair, SequenceScores]:
 
 def _score_pair(pair: _Pair, advance: Advance) -> SequenceScores:
     return score_sequence(pair.name, pair.truth, pair.predicted, pair.rules, strict=pair.strict)
-
-
-def _ignore() -> None:
-    """A video is the smallest step that is told."""

@@ -37,7 +37,11 @@ class Failure:
 
 
 def work_through(
-    pieces: Sequence[Piece], prepare: Prepare[Piece, Result], *, num_workers: int = 1, on_advance: Advance
+    pieces: Sequence[Piece],
+    prepare: Prepare[Piece, Result],
+    *,
+    num_workers: int = 1,
+    on_advance: Advance = lambda: None,
 ) -> Generator[tuple[Piece, Result | Failure], None, None]:
     """Each piece with what came of it, as they are done.
 

@@ -47,7 +47,7 @@ def test_the_command_line_reaches_the_options(roots: tuple[Path, Path], capsys: 
     app = App()
     app.command(masks)
     output = roots[0].parent / "scores.json"
-    tokens = ["masks", *map(str, roots), "--rules", "davis", "--all-frames", "--processes", "1"]
+    tokens = ["masks", *map(str, roots), "--rules", "davis", "--all-frames", "--workers", "1"]
     app([*tokens, "--output", str(output)], exit_on_error=False, result_action="return_value")
     assert table(capsys.readouterr().out)[0] == list(STATISTICS_COLUMNS)
     assert not (roots[1] / "results.csv").exists()

@@ -66,7 +66,7 @@ def test_the_csv_file_is_that_of_the_original(shared: Path, tmp_path: Path) -> N
         for file, answer in zip(sorted((truth / name).iterdir()), sorted((truth / other).iterdir()), strict=True):
             (found / name / file.name).symlink_to(answer)
     benchmark.benchmark([str(truth)], [str(found)], num_processes=1, verbose=False)
-    write_results_csv(tmp_path / "ours.csv", score_folders(truth, found, processes=1).scores)
+    write_results_csv(tmp_path / "ours.csv", score_folders(truth, found, num_workers=1).scores)
     assert (tmp_path / "ours.csv").read_bytes() == (found / "results.csv").read_bytes()
 
 
