@@ -1,8 +1,7 @@
 """What is evaluated on: videos with masks of some or all of their frames, and sets of them."""
 
-from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import cast
@@ -22,8 +21,6 @@ class VideoSequence:
     video: Path
     """A folder of pictures, or a video file."""
     annotations: Annotations
-    facts: Mapping[str, str] = field(default_factory=dict)
-    """What else the data set says of it, for reports."""
 
     @cached_property
     def frame_names(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@
       train/
         JPEGImages/003234408d/00000.jpg, 00005.jpg, ...     every fifth frame of the video
         Annotations/003234408d/00000.png, 00005.png, ...    label maps
-        meta.json                                           {"videos": {ID: {"objects": {"1": {"category": ...}}}}}
+        meta.json                                           {"videos": {ID: {...}, ...}}
       valid/, test/                                         the same, with each object's first mask alone
       valid_all_frames/                                     or all_frames/valid_all_frames/
         JPEGImages/003234408d/00000.jpg, 00001.jpg, ...     every frame
@@ -14,9 +14,7 @@ test_all_frames have those of train and test. The server asks for results of the
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from masklet.evaluation.datasets.layout import check_split, join_sequences, require_folder
 from masklet.evaluation.sequences import VideoDataset
@@ -29,7 +27,7 @@ SPLITS = ("train", "valid", "test", "train_all_frames", "valid_all_frames", "tes
 def read_youtube_vos(root: Path, split: str | None = None, only: Sequence[str] | None = None) -> VideoDataset:
     """A split of YouTube-VOS, by default valid, whose results a server scores.
 
-    The sequences are those of meta.json, which says in a sequence's facts what each object is.
+    The sequences are those of meta.json.
     FileNotFoundError and ValueError name what is missing, or what is not as above.
     """
     split = split or "valid"
@@ -43,22 +41,11 @@ def read_youtube_vos(root: Path, split: str | None = None, only: Sequence[str] |
     videos = read_json(meta, ["videos"])["videos"]
     if not isinstance(videos, dict) or not videos:
         raise ValueError(f"{meta} names no videos: the sequences by name were expected in videos")
-    sequences = join_sequences(pictures / "JPEGImages", folder / "Annotations", list(videos), only=only)
     return VideoDataset(
         name=f"YouTube-VOS {split}",
-        sequences=tuple(
-            replace(sequence, facts=_categories(meta, sequence.name, videos[sequence.name])) for sequence in sequences
-        ),
+        sequences=join_sequences(pictures / "JPEGImages", folder / "Annotations", list(videos), only=only),
         has_truth=folder.name == "train",
         appearing_later=True,
         submission_folder="Annotations",
         submission_pictures=None if pictures == folder else folder / "JPEGImages",
     )
-
-
-def _categories(meta: Path, name: str, video: Any) -> dict[str, str]:
-    """What each object is, where it is said: {"object 1": "penguin"}."""
-    objects = video.get("objects") if isinstance(video, dict) else None
-    if not isinstance(objects, dict) or not all(isinstance(known, dict) for known in objects.values()):
-        raise ValueError(f"{meta} does not say which objects {name} has: its objects by id were expected")
-    return {f"object {id_}": str(known["category"]) for id_, known in objects.items() if "category" in known}

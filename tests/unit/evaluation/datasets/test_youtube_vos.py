@@ -15,8 +15,7 @@ def root(tmp_path: Path, make_dataset: Callable[..., None], make_pictures: Calla
     for split, annotated in {"train": FIFTH, "valid": ["00005"]}.items():
         folder = tmp_path / split
         make_dataset(folder / "JPEGImages", folder / "Annotations", ["0032", "0043"], frames=FIFTH, annotated=annotated)
-        of_video = {"objects": {"1": {"category": "penguin", "frames": FIFTH}, "2": {"frames": FIFTH}}}
-        (folder / "meta.json").write_text(json.dumps({"videos": {"0032": of_video, "0043": {"objects": {}}}}))
+        (folder / "meta.json").write_text(json.dumps({"videos": {"0032": {"objects": {}}, "0043": {"objects": {}}}}))
     for name in ("0032", "0043"):
         make_pictures(tmp_path / "valid_all_frames" / "JPEGImages" / name, ALL)
     return tmp_path
@@ -28,8 +27,6 @@ def test_splits(root: Path):
     assert (train.name, train.has_truth, train.appearing_later) == ("YouTube-VOS train", True, True)
     assert valid.sequences[0].frame_names == tuple(FIFTH)
     assert valid.sequences[0].annotated == {1: "00005"}
-    assert valid.sequences[0].facts == {"object 1": "penguin"}
-    assert valid.sequences[1].facts == {}
     assert (valid.submission_folder, valid.submission_pictures) == ("Annotations", None)
 
 
@@ -66,8 +63,6 @@ def test_what_is_missing(root: Path):
         ("{}", r"meta\.json lacks videos"),
         ('{"videos": {}}', r"meta\.json names no videos"),
         ('{"videos": ["0032"]}', r"meta\.json names no videos"),
-        ('{"videos": {"0032": {"frames": []}}}', r"meta\.json does not say which objects 0032 has"),
-        ('{"videos": {"0032": {"objects": {"1": "penguin"}}}}', r"meta\.json does not say which objects 0032 has"),
     ],
 )
 def test_bad_meta(root: Path, text: str, message: str):
