@@ -8,7 +8,6 @@ Objects that are there already are not segmented again.
 """
 
 import json
-import shutil
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from typing import Any
 from masklet.evaluation.datasets import check_sequence
 from masklet.evaluation.interactive import InteractiveOptions, InteractiveScores, Round, annotate_sequence
 from masklet.evaluation.model_choice import ModelChoice
-from masklet.evaluation.run_folder import require_same_run
+from masklet.evaluation.run_folder import RUN, begin_run
 from masklet.evaluation.scores import ObjectScores
 from masklet.evaluation.sequences import VideoDataset, VideoSequence
 from masklet.evaluation.workers import Advance, Failure, Work, work_through
@@ -38,7 +37,7 @@ class InteractiveFolder:
     @property
     def run(self) -> Path:
         """What the results came of."""
-        return self.path / "run.json"
+        return self.path / RUN
 
     @property
     def sequences(self) -> Path:
@@ -50,18 +49,7 @@ class InteractiveFolder:
 
         overwrite: remove what another run left. ValueError if one did, which says where the two differ.
         """
-        description = json.loads(json.dumps(dict(description)))
-        if self.path.exists() and not self.path.is_dir():
-            raise NotADirectoryError(f"{self.path} is a file: a folder for results was expected")
-        if overwrite:
-            shutil.rmtree(self.sequences, ignore_errors=True)
-            self.run.unlink(missing_ok=True)
-        else:
-            require_same_run(self.run, self.sequences, description)
-        self.sequences.mkdir(parents=True, exist_ok=True)
-        for outcome in ("results.json", "results.csv", "report.html"):
-            (self.path / outcome).unlink(missing_ok=True)
-        write_json(self.run, description)
+        begin_run(self.path, description, results=(self.sequences,), overwrite=overwrite)
 
     def read(self, sequence: str) -> tuple[list[InteractiveScores], bool]:
         """The objects of a sequence that are done, and whether these are all. ValueError for a damaged file."""

@@ -8,12 +8,17 @@ scores.json, results.csv, report.html
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from masklet.io.files import write_json
+
+RUN = "run.json"
+RESULTS = ("masks", "timings", "sequences")
+OUTCOMES = ("scores.json", "results.json", "results.csv", "report.html")
+"""What evaluations on videos put into a folder; nothing else is removed from it."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class RunFolder:
     @property
     def run(self) -> Path:
         """What the results came of."""
-        return self.path / "run.json"
+        return self.path / RUN
 
     @property
     def masks(self) -> Path:
@@ -57,47 +62,60 @@ class RunFolder:
 
         overwrite: remove what another run left. ValueError if one did, which says where the two differ.
         """
-        description = json.loads(json.dumps(dict(description)))
-        if self.path.exists() and not self.path.is_dir():
-            raise NotADirectoryError(f"{self.path} is a file: a folder for results was expected")
-        if overwrite:
-            for folder in (self.masks, self.timings):
-                shutil.rmtree(folder, ignore_errors=True)
-            self.run.unlink(missing_ok=True)
-        else:
-            require_same_run(self.run, self.masks, description)
-        for outcome in (self.scores, self.table, self.report):
-            outcome.unlink(missing_ok=True)
-        for folder in (self.masks, self.timings):
-            folder.mkdir(parents=True, exist_ok=True)
-        write_json(self.run, description)
+        begin_run(self.path, description, results=(self.masks, self.timings), overwrite=overwrite)
 
     def describe(self) -> dict[str, Any]:
         """What the results came of. ValueError where that cannot be read."""
         return read_description(self.run)
 
 
+def begin_run(
+    folder: Path, description: Mapping[str, Any], *, results: Sequence[Path], overwrite: bool = False
+) -> None:
+    """Begin a run in a folder, or go on with one of the same description; what comes last is removed.
+
+    results: the folders for what is kept from one time to the next, made here. overwrite: remove what another run, of
+    any evaluation, left. ValueError if one did, which says where the two differ, and for anything in the way that is
+    not known to come of a run: that is never removed.
+    """
+    description = json.loads(json.dumps(dict(description)))
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is a file: a folder for results was expected")
+    run = folder / RUN
+    if run.exists():
+        known = read_description(run)
+        if not overwrite:
+            _require_same_run(run, known, description)
+        for name in OUTCOMES:
+            (folder / name).unlink(missing_ok=True)
+        if overwrite:
+            run.unlink()  # first, so that half of what is removed is never taken for a whole run
+            for name in RESULTS:
+                shutil.rmtree(folder / name, ignore_errors=True)
+    elif strange := [name for name in (*RESULTS, *OUTCOMES) if (folder / name).exists()]:
+        raise ValueError(
+            f"{folder / strange[0]} is there without {run}, so it is not known what it came of, and it is not removed: "
+            "give another folder as --output"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(run, description)
+    for path in results:
+        path.mkdir(exist_ok=True)
+
+
 def read_description(run: Path) -> dict[str, Any]:
-    """What a run.json says. ValueError where it cannot be read."""
+    """What a run.json says. ValueError where it cannot be read, or is of something else."""
     try:
         known = json.loads(run.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{run} is damaged: {error}; --overwrite begins anew") from error
-    if not isinstance(known, dict):
-        raise ValueError(f"{run} is no description of a run; --overwrite begins anew")
+        raise ValueError(f"{run} is damaged: {error}; give another folder, or remove this one") from error
+    if not isinstance(known, dict) or "masklet" not in known:
+        raise ValueError(f"{run} is no description of a run of masklet: give another folder")
     return known
 
 
-def require_same_run(run: Path, results: Path, description: Mapping[str, Any]) -> None:
-    """ValueError where a folder's results came of something else, by its run.json, or of nobody knows what."""
-    if not run.exists():
-        if results.exists():
-            raise ValueError(
-                f"{results} is there without {run}, so it is not known what it came of: "
-                "give another folder, or --overwrite to remove it"
-            )
-        return
-    known = read_description(run)
+def _require_same_run(run: Path, known: Mapping[str, Any], description: Mapping[str, Any]) -> None:
+    """ValueError where a folder's results came of something else."""
     names = [name for name in {**known, **description} if known.get(name) != description.get(name)]
     if names:
         differing = ", ".join(f"{name} {known.get(name)!r}, now {description.get(name)!r}" for name in names)

@@ -38,7 +38,7 @@ def make_run(folder: Path, j: float, **description: object) -> Path:
     write_masks(folder / "masks" / "goat", round(10 + 20 * (1 - j)))
     one = ObjectScores(object_id=1, frames=FRAMES[1:-1], j=(j, j), f=(j, j))
     write_scores_json(folder / "scores.json", VideoScores(sequences=(SequenceScores(name="goat", objects=(one,)),)))
-    known = {"dataset": "data", "model": "nano", "protocol": "first-mask", **description}
+    known = {"masklet": "1", "dataset": "data", "model": "nano", "protocol": "first-mask", **description}
     (folder / "run.json").write_text(json.dumps(known))
     return folder
 

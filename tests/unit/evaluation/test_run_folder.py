@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from masklet.evaluation.run_folder import RunFolder
+from masklet.evaluation.run_folder import RunFolder, begin_run
 
-RUN = {"model": "nano", "protocol": "first-mask", "score_threshold": 0.0, "shape": (1, 2)}
+RUN = {"masklet": "1", "model": "nano", "protocol": "first-mask", "score_threshold": 0.0, "shape": (1, 2)}
 
 
 @pytest.fixture
@@ -48,10 +48,31 @@ def test_overwrite(folder: RunFolder) -> None:
     assert list(folder.masks.iterdir()) == []
 
 
-def test_masks_of_unknown_origin(folder: RunFolder) -> None:
-    folder.run.unlink()
-    with pytest.raises(ValueError, match="not known what it came of"):
-        folder.begin(RUN)
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("name", ["masks", "sequences", "results.csv"])
+def test_what_is_not_known_to_come_of_a_run_is_never_removed(tmp_path: Path, name: str, overwrite: bool) -> None:
+    strange = tmp_path / name / "file"
+    strange.parent.mkdir()
+    strange.touch()
+    with pytest.raises(ValueError, match=f"{name} is there without .*run.json, so it is not known what it came of"):
+        RunFolder(tmp_path).begin(RUN, overwrite=overwrite)
+    assert strange.exists()
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_run_of_something_else_is_left_alone(tmp_path: Path, overwrite: bool) -> None:
+    (tmp_path / "run.json").write_text('{"of": "somebody"}')
+    (tmp_path / "masks").mkdir()
+    with pytest.raises(ValueError, match=r"run\.json is no description of a run of masklet"):
+        RunFolder(tmp_path).begin(RUN, overwrite=overwrite)
+    assert (tmp_path / "masks").is_dir()
+
+
+def test_overwrite_removes_what_a_run_of_another_kind_left(folder: RunFolder) -> None:
+    for name in ("scores.json", "results.json", "notes.txt"):
+        (folder.path / name).touch()
+    begin_run(folder.path, {"masklet": "1", "mode": "online"}, results=[folder.path / "sequences"], overwrite=True)
+    assert {path.name for path in folder.path.iterdir()} == {"run.json", "sequences", "notes.txt"}
 
 
 def test_a_file_in_its_place(tmp_path: Path) -> None:
@@ -63,5 +84,5 @@ def test_a_file_in_its_place(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["{", json.dumps([1])])
 def test_a_damaged_description(folder: RunFolder, text: str) -> None:
     folder.run.write_text(text)
-    with pytest.raises(ValueError, match=r"run\.json.*--overwrite"):
+    with pytest.raises(ValueError, match=r"run\.json is"):
         folder.begin(RUN)
