@@ -15,6 +15,7 @@ from masklet.evaluation.image_data import ImageDataKind, ImageDataset, open_imag
 from masklet.evaluation.image_report import image_page, summarise, write_results
 from masklet.evaluation.model_choice import weights_hash
 from masklet.evaluation.report import write_page
+from masklet.evaluation.run_folder import RUN
 from masklet.evaluation.vos_report import run_facts
 from masklet.predictors.image import ImagePredictor
 
@@ -82,6 +83,8 @@ def image(
     """
     if output.exists() and not output.is_dir():
         raise UsageError(f"--output {output} is a file: name a folder")
+    if (output / RUN).exists():
+        raise UsageError(f"--output {output} has results of an evaluation on videos: name another folder")
     data = regions.open(dataset)
     if data.areas[0] > data.areas[1]:
         raise UsageError(f"--min-area {data.areas[0]:g} is larger than --max-area {data.areas[1]:g}")

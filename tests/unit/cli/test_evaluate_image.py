@@ -73,3 +73,9 @@ def test_what_makes_no_sense_is_refused_before_the_model_is_loaded(photos: Path,
         image(photos, regions=RegionOptions(min_area=0.7), model=model, output=tmp_path / "out")
     with pytest.raises(UsageError, match="is a file"):
         image(photos, model=model, output=photos / "a.png")
+
+
+def test_results_on_videos_are_not_written_over(photos: Path, model: ModelOptions, tmp_path: Path) -> None:
+    (tmp_path / "run.json").touch()
+    with pytest.raises(UsageError, match="has results of an evaluation on videos"):
+        image(photos, model=model, output=tmp_path)
