@@ -69,11 +69,11 @@ def test_processes_give_the_same_masks(make_run, tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         run_vos(other, num_workers=2, on_frame=stop)
-    assert list(other.folder.masks.iterdir()) == []
+    assert list(other.folder.masks.glob(".*")) == []  # a process may be through with a short video by now
     frames: list[int] = []
     outcome = run_vos(other, num_workers=2, on_frame=lambda: frames.append(1))
-    assert outcome.done.keys() == {"a", "b", "c"}
-    assert len(frames) == 3 * NUM_FRAMES
+    assert {*outcome.done, *outcome.resumed} == {"a", "b", "c"}
+    assert len(frames) == len(outcome.done) * NUM_FRAMES
     for file in run.folder.masks.rglob("*.png"):
         there = other.folder.masks / file.relative_to(run.folder.masks)
         assert (read_labels(file) != read_labels(there)).sum() <= 2  # fewer threads round otherwise
