@@ -3,35 +3,22 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from masklet.cli.console import UsageError
 from masklet.cli.evaluate_interactive import AnnotatorOptions, interactive
 from masklet.cli.evaluate_options import RunOptions, SequenceOptions
 from masklet.cli.options import ModelOptions
-from masklet.evaluation.label_maps import write_labels
 
-SIZE = (20, 30)
 ANNOTATOR = AnnotatorOptions(mode="online", max_frames=2, clicks=1)
 
 
 @pytest.fixture
-def videos(tmp_path: Path) -> Path:
-    """Two videos of four frames, with an object each."""
-    root = tmp_path / "videos"
+def videos(make_squares, tmp_path: Path) -> Path:
+    """Two videos of two objects each, which are on the first frame."""
     for name in ("a", "b"):
-        for index in range(4):
-            frame, masks = root / "JPEGImages" / name, root / "Annotations" / name
-            for folder in (frame, masks):
-                folder.mkdir(parents=True, exist_ok=True)
-            pixels = np.random.default_rng(index).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(frame / f"{index:05d}.png")
-            labels = np.zeros(SIZE, np.int32)
-            labels[4:12, 3 + index : 12 + index] = 1
-            write_labels(masks / f"{index:05d}.png", labels)
-    return root
+        make_squares(name, second_from=0, root=tmp_path / "videos")
+    return tmp_path / "videos"
 
 
 def test_everything_is_written_and_goes_on(videos: Path, model: ModelOptions, tmp_path: Path, capsys) -> None:
@@ -40,7 +27,7 @@ def test_everything_is_written_and_goes_on(videos: Path, model: ModelOptions, tm
     first = (run.output / "results.json").read_text()
     known = json.loads(first)
     assert [step["frames"] for step in known["steps"]] == [1, 2]
-    assert len((run.output / "results.csv").read_text().splitlines()) == 5
+    assert len((run.output / "results.csv").read_text().splitlines()) == 1 + 4 * 2
     assert "Corrected online: videos" in (run.output / "report.html").read_text()
     printed = capsys.readouterr().out
     assert printed.startswith("frames\tclicks\tJ&F\tJ\tF\n1\t")

@@ -5,37 +5,22 @@ import json
 import zipfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 from cyclopts import App
-from PIL import Image
 
 from masklet.cli import evaluate_vos as command
 from masklet.cli.console import UsageError
 from masklet.evaluation.annotations import LabelMaps, ObjectFolders
-from masklet.evaluation.label_maps import write_labels
 from masklet.evaluation.results import read_scores_json
 
-SIZE = (36, 48)
-NUM_FRAMES = 6
+NUM_FRAMES = 10
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> Path:
+def data(make_squares, tmp_path: Path) -> Path:
     """Two videos of two squares over noise; in the second a square appears later."""
-    for name, later in (("near", 0), ("late", 2)):
-        pictures, masks = tmp_path / "data" / "JPEGImages" / name, tmp_path / "data" / "Annotations" / name
-        pictures.mkdir(parents=True)
-        masks.mkdir(parents=True)
-        for index in range(NUM_FRAMES):
-            frame = np.random.default_rng(0).integers(0, 100, (*SIZE, 3), dtype=np.uint8)
-            labels = np.zeros(SIZE, np.int32)
-            labels[5:15, 4 + index : 16 + index] = 1
-            if index >= later:
-                labels[20:32, 30 - index : 42 - index] = 2
-            frame[labels > 0] += 120
-            Image.fromarray(frame).save(pictures / f"{index:05d}.png")
-            write_labels(masks / f"{index:05d}.png", labels)
+    make_squares("near", second_from=0, root=tmp_path / "data")
+    make_squares("late", second_from=2, root=tmp_path / "data")
     return tmp_path / "data"
 
 
@@ -73,7 +58,7 @@ def test_masks_scores_and_report(vos, out: Path, tiny_checkpoint: Path, capsys) 
     assert json.loads((out / "timings" / "near.json").read_text())["frames"] == NUM_FRAMES
     shown = capsys.readouterr()
     assert shown.out.splitlines()[0].split("\t") == ["sequence", "obj", "J&F", "J", "F"]
-    assert "2 sequences, 12 frames in" in shown.err
+    assert "2 sequences, 20 frames in" in shown.err
 
 
 def test_a_run_goes_on_and_another_is_refused(vos, out: Path, capsys) -> None:
