@@ -15,8 +15,7 @@ from masklet.evaluation.image_data import ImageDataKind, ImageDataset, open_imag
 from masklet.evaluation.image_report import image_page, summarise, write_results
 from masklet.evaluation.model_choice import weights_hash
 from masklet.evaluation.report import write_page
-from masklet.evaluation.run_folder import RUN
-from masklet.evaluation.vos_report import run_facts
+from masklet.evaluation.run_folder import RUN, run_facts
 from masklet.predictors.image import ImagePredictor
 
 _Share = Annotated[float | None, Parameter(validator=validators.Number(gte=0, lte=1))]

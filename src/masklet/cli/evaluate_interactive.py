@@ -16,7 +16,7 @@ from masklet.evaluation.interactive import InteractiveOptions, Mode
 from masklet.evaluation.interactive_report import interactive_page, summarise, write_results
 from masklet.evaluation.interactive_run import InteractiveOutcome, InteractiveRun, run_interactive
 from masklet.evaluation.report import write_page
-from masklet.evaluation.vos_report import run_facts
+from masklet.evaluation.run_folder import run_facts
 
 _Count = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 

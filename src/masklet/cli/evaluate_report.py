@@ -10,10 +10,10 @@ from masklet.cli.console import UsageError, say, show_rows
 from masklet.cli.evaluate_options import SequenceOptions
 from masklet.evaluation.report import write_page
 from masklet.evaluation.results import read_scores_json
-from masklet.evaluation.run_folder import RunFolder
+from masklet.evaluation.run_folder import RunFolder, run_facts
 from masklet.evaluation.sequences import VideoDataset
 from masklet.evaluation.vos_comparison import comparison_page
-from masklet.evaluation.vos_report import run_facts, vos_page
+from masklet.evaluation.vos_report import vos_page
 
 
 def report(

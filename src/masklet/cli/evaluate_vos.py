@@ -17,10 +17,11 @@ from masklet.evaluation.prediction_folder import write_submission_zip
 from masklet.evaluation.protocols import Protocol
 from masklet.evaluation.report import write_page
 from masklet.evaluation.results import COLUMNS, result_rows, write_results_csv, write_scores_json
+from masklet.evaluation.run_folder import run_facts
 from masklet.evaluation.score_folders import score_dataset
 from masklet.evaluation.sequences import VideoDataset
 from masklet.evaluation.vos import VosOptions
-from masklet.evaluation.vos_report import run_facts, vos_page
+from masklet.evaluation.vos_report import vos_page
 from masklet.evaluation.vos_run import VosOutcome, VosRun, run_vos
 
 _Flag = Annotated[bool, Parameter(negative="", show_default=False)]

@@ -20,6 +20,9 @@ RESULTS = ("masks", "timings", "sequences")
 OUTCOMES = ("scores.json", "results.json", "results.csv", "report.html")
 """What evaluations on videos put into a folder; nothing else is removed from it."""
 
+HASH_LENGTH = 12
+"""So many digits of a hash are shown."""
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -123,3 +126,14 @@ def _require_same_run(run: Path, known: Mapping[str, Any], description: Mapping[
             f"{run.parent} has results of another run ({differing}): give another folder as --output, "
             "or --overwrite to begin anew"
         )
+
+
+def run_facts(description: Mapping[str, Any]) -> dict[str, str]:
+    """What a run's folder says that it came of, for a report: what is not set is left out, and hashes are cut."""
+    facts = {}
+    for name, value in description.items():
+        if value is None or value is False:
+            continue
+        text = "yes" if value is True else f"{value:g}" if isinstance(value, float) else str(value)
+        facts[name.replace("_", " ")] = text[:HASH_LENGTH] if name == "weights" else text
+    return facts

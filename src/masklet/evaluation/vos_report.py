@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from masklet.evaluation.page import Chart, Curve, Gallery, Headline, Page, Section, Table
 from masklet.evaluation.scores import ObjectScores, VideoScores
@@ -16,8 +15,6 @@ MEASURES = (
     "J is region similarity, a mask's overlap with the truth; F is contour accuracy, how well their boundaries match; "
     "J&F is their mean. All are in percent, means over objects."
 )
-
-HASH_LENGTH = 12
 
 MIN_FALL = 0.1
 """A fall of J from one frame to the next by less than this is no turning point."""
@@ -59,17 +56,6 @@ def vos_page(
         sections.append(Section(heading="Where it goes wrong", text=text, parts=[Gallery(pictures=pictures)]))
     sections.append(Section(heading="Sequences and objects", parts=[object_table(scores)]))
     return Page(title=f"Objects in videos: {dataset.name}", facts=facts, sections=sections)
-
-
-def run_facts(description: Mapping[str, Any]) -> dict[str, str]:
-    """What a run's folder says that it came of, for a report: what is not set is left out, and hashes are cut."""
-    facts = {}
-    for name, value in description.items():
-        if value is None or value is False:
-            continue
-        text = "yes" if value is True else f"{value:g}" if isinstance(value, float) else str(value)
-        facts[name.replace("_", " ")] = text[:HASH_LENGTH] if name == "weights" else text
-    return facts
 
 
 def object_name(sequence: str, object_id: int) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from masklet.evaluation.run_folder import RunFolder, begin_run
+from masklet.evaluation.run_folder import RunFolder, begin_run, run_facts
 
 RUN = {"masklet": "1", "model": "nano", "protocol": "first-mask", "score_threshold": 0.0, "shape": (1, 2)}
 
@@ -86,3 +86,14 @@ def test_a_damaged_description(folder: RunFolder, text: str) -> None:
     folder.run.write_text(text)
     with pytest.raises(ValueError, match=r"run\.json is"):
         folder.begin(RUN)
+
+
+def test_facts_are_what_was_set() -> None:
+    description = {"model": "nano", "weights": "0123456789abcdef", "score_threshold": 0.0, "use_all_masks": False}
+    assert run_facts({**description, "image_size": 512, "compile": True, "split": None}) == {
+        "model": "nano",
+        "weights": "0123456789ab",
+        "score threshold": "0",
+        "image size": "512",
+        "compile": "yes",
+    }

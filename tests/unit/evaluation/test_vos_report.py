@@ -13,7 +13,6 @@ from masklet.evaluation.vos_report import (
     NUM_WORST,
     frames_curve,
     object_table,
-    run_facts,
     sorted_chart,
     telling_frames,
     vos_page,
@@ -102,17 +101,6 @@ def test_curves_go_by_frame_numbers_where_frames_have_some() -> None:
 def test_objects_are_sorted_in_their_chart() -> None:
     (curve,) = sorted_chart({"nano": GOAT_AND_DOGS}).curves
     assert (curve.name, list(curve.x), list(curve.y)) == ("nano", [1, 2, 3], [37.5, 37.5, 75.0])
-
-
-def test_facts_are_what_was_set() -> None:
-    description = {"model": "nano", "weights": "0123456789abcdef", "score_threshold": 0.0, "use_all_masks": False}
-    assert run_facts({**description, "image_size": 512, "compile": True, "split": None}) == {
-        "model": "nano",
-        "weights": "0123456789ab",
-        "score threshold": "0",
-        "image size": "512",
-        "compile": "yes",
-    }
 
 
 def test_pictures_are_of_the_frames_that_tell_something(
