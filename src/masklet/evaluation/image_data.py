@@ -20,7 +20,7 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 
 from masklet.evaluation.coco_regions import CocoFile, Region, read_regions
-from masklet.evaluation.label_maps import read_labels
+from masklet.evaluation.label_maps import find_values, read_labels
 from masklet.io.files import read_json
 from masklet.io.images import list_images, natural_key
 
@@ -79,9 +79,13 @@ def open_image_dataset(
     else:
         if not root.is_dir():
             raise NotADirectoryError(f"{root} is a file, but data of kind {kind!r} is a folder")
-        images = {"bsds": _open_bsds, "sa1b": _open_sa1b, "masks": _open_masks}[kind](root)
+        open_images = {
+            "bsds": partial(_open_pairs, "*.npz", _read_bsds),
+            "sa1b": partial(_open_pairs, "*.json", _read_sa1b),
+            "masks": _open_masks,
+        }[kind]
         areas = BSDS_AREAS if kind == "bsds" else (0.0, 1.0)
-        dataset = ImageDataset(name=root.resolve().name, kind=kind, images=tuple(images), areas=areas)
+        dataset = ImageDataset(name=root.resolve().name, kind=kind, images=tuple(open_images(root)), areas=areas)
     if not dataset.images:
         raise ValueError(f"{root} has no annotated pictures of kind {kind!r}")
     return dataset
@@ -142,10 +146,11 @@ def _find_picture(name: str, folders: list[Path]) -> Path:
     return next((place for place in places if place.is_file()), places[0])
 
 
-def _open_bsds(root: Path) -> list[AnnotatedImage]:
+def _open_pairs(pattern: str, read: Callable[[Path], list[Region]], root: Path) -> list[AnnotatedImage]:
+    """Files with the regions of a picture each, which lies beside them."""
     return [
-        AnnotatedImage(path=_beside(file), source=file, read=partial(_read_bsds, file))
-        for file in sorted(root.glob("*.npz"), key=natural_key)
+        AnnotatedImage(path=_beside(file), source=file, read=partial(read, file))
+        for file in sorted(root.glob(pattern), key=natural_key)
     ]
 
 
@@ -159,13 +164,6 @@ def _read_bsds(file: Path) -> list[Region]:
         raise ValueError(f"{file} has segmentations of {labels.dtype} {labels.shape}: whole numbers (annotators, H, W)")
     first = labels[0]
     return [Region(name=str(label), mask=first == label) for label in np.unique(first)]
-
-
-def _open_sa1b(root: Path) -> list[AnnotatedImage]:
-    return [
-        AnnotatedImage(path=_beside(file), source=file, read=partial(_read_sa1b, file))
-        for file in sorted(root.glob("*.json"), key=natural_key)
-    ]
 
 
 def _read_sa1b(file: Path) -> list[Region]:
@@ -199,7 +197,7 @@ def _open_masks(root: Path) -> list[AnnotatedImage]:
 
 def _read_label_map(file: Path) -> list[Region]:
     labels = read_labels(file)
-    return [Region(name=str(label), mask=labels == label) for label in np.unique(labels) if label != 0]
+    return [Region(name=str(label), mask=labels == label) for label in find_values(labels) if label != 0]
 
 
 def _read_mask_files(folder: Path) -> list[Region]:
