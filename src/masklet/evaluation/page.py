@@ -11,7 +11,7 @@ import numpy as np
 class Headline:
     """A few values, named, to see before all else."""
 
-    values: Mapping[str, str | float]
+    values: Mapping[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)

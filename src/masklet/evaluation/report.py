@@ -85,7 +85,7 @@ def _part(part: Part, heading: str) -> str:
 
 def _headline(headline: Headline) -> str:
     values = "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{_text(value, _decimals([value]))}</dd></div>"
+        f"<div><dt>{escape(name)}</dt><dd>{format_number(value, _decimals([value]))}</dd></div>"
         for name, value in headline.values.items()
     )
     return f'<dl class="headline">{values}</dl>\n'
@@ -125,11 +125,7 @@ def _cell(cell: str | float, decimals: int) -> str:
     if isinstance(cell, str):
         return f"<td>{escape(cell)}</td>"
     value = f' data-value="{float(cell):.9g}"' if math.isfinite(cell) else ""
-    return f'<td class="number"{value}>{_text(cell, decimals)}</td>'
-
-
-def _text(cell: str | float, decimals: int) -> str:
-    return escape(cell) if isinstance(cell, str) else format_number(cell, decimals)
+    return f'<td class="number"{value}>{format_number(cell, decimals)}</td>'
 
 
 def _chart(chart: Chart) -> str:

@@ -134,7 +134,7 @@ def test_everything_is_escaped() -> None:
                     heading=evil,
                     text=evil,
                     parts=[
-                        Headline(values={evil: evil}),
+                        Headline(values={evil: 1.0}),
                         Table(columns=[evil], rows=[[evil]]),
                         chart,
                         Gallery(pictures=[Picture(image=noise(4, 4), caption=evil)]),
