@@ -45,14 +45,14 @@ class Masklets:
         self.files = tuple(files)
         self.video = video
 
-    @property
+    @property  # not a cached one itself, which type checkers do not take for an attribute of `Annotations`
     def frames(self) -> tuple[str, ...]:
         """The frames that have masks, in order: 00000, 00004, ..."""
         return self._frames
 
     @cached_property
     def _frames(self) -> tuple[str, ...]:
-        per_file = [read_masklets(file).masks for file in self.files]
+        per_file = [read_masklet_file(file).masks for file in self.files]
         for file, masks in zip(self.files[1:], per_file[1:], strict=True):
             if len(masks) != len(per_file[0]):
                 raise ValueError(
@@ -79,7 +79,7 @@ class Masklets:
             raise ValueError(f"{self.files[0]} has no masks of frame {frame}")
         masks: Masks = {}
         for file in self.files:
-            masklets = read_masklets(file)
+            masklets = read_masklet_file(file)
             rles = masklets.masks[int(frame) // ANNOTATION_STEP]
             assert rles is not None
             offset = max(masks) + 1 if masks else 0
@@ -93,7 +93,7 @@ class Masklets:
 
 
 @lru_cache(maxsize=NUM_FILES_KEPT)
-def read_masklets(path: Path) -> MaskletFile:
+def read_masklet_file(path: Path) -> MaskletFile:
     """One file, without its RLEs decoded. Errors as `Masklets` has them, and FileNotFoundError."""
     value = read_json(path, KEYS)
     ids, masks = value["masklet_id"], value["masklet"]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from masklet.evaluation.datasets.masklets import Masklets, read_masklets
+from masklet.evaluation.datasets.masklets import Masklets, read_masklet_file
 from masklet.evaluation.sequences import VideoSequence
 
 MakeMasklets = Callable[..., dict[str, Any]]
@@ -107,16 +107,16 @@ def test_a_video_that_is_much_shorter_is_an_error(
 def test_what_does_not_fit_together(file: Path, make_masklets: MakeMasklets, changes: dict[str, Any], message: str):
     make_masklets(file, **changes)
     with pytest.raises(ValueError, match=rf"manual\.json .*{message}"):
-        read_masklets(file)
+        read_masklet_file(file)
 
 
 def test_what_is_no_file_of_masklets(file: Path, make_masklets: MakeMasklets):
     file.write_text('{"video_id": "sav_000001", "masklet": []}')
     with pytest.raises(ValueError, match=r"manual\.json lacks video_height, video_width, masklet_id: an object with"):
-        read_masklets(file)
+        read_masklet_file(file)
     file.write_text('{"masklet": [')
     with pytest.raises(ValueError, match=r"manual\.json is no JSON"):
-        read_masklets(file)
+        read_masklet_file(file)
 
 
 def test_masks_that_cannot_be_read(file: Path, video: Path, make_masklets: MakeMasklets):
