@@ -10,10 +10,11 @@ from masklet.cli.console import UsageError, say, show_rows
 from masklet.cli.evaluate_options import SequenceOptions
 from masklet.evaluation.report import write_page
 from masklet.evaluation.results import read_scores_json
-from masklet.evaluation.run_folder import RunFolder, run_facts
+from masklet.evaluation.run_folder import run_facts
 from masklet.evaluation.sequences import VideoDataset
 from masklet.evaluation.vos_comparison import comparison_page
 from masklet.evaluation.vos_report import vos_page
+from masklet.evaluation.vos_run import VosFolder
 
 
 def report(
@@ -69,15 +70,15 @@ def report(
     return 0
 
 
-def name_runs(runs: list[Path]) -> dict[str, RunFolder]:
+def name_runs(runs: list[Path]) -> dict[str, VosFolder]:
     """Runs by the names of their folders, or by their paths where folders share a name."""
     names = [path.resolve().name for path in runs]
     return {
-        name if names.count(name) == 1 else str(path): RunFolder(path) for name, path in zip(names, runs, strict=True)
+        name if names.count(name) == 1 else str(path): VosFolder(path) for name, path in zip(names, runs, strict=True)
     }
 
 
-def read_facts(folder: RunFolder) -> dict[str, str]:
+def read_facts(folder: VosFolder) -> dict[str, str]:
     """What a run came of. FileNotFoundError for a folder without a run."""
     if not folder.run.is_file():
         raise FileNotFoundError(f"{folder.path} holds no run: there is no {folder.run}")

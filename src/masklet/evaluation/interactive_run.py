@@ -18,7 +18,7 @@ from typing import Any
 from masklet.evaluation.datasets import check_sequence
 from masklet.evaluation.interactive import InteractiveOptions, InteractiveScores, Round, annotate_sequence
 from masklet.evaluation.model_choice import ModelChoice
-from masklet.evaluation.run_folder import RUN, begin_run
+from masklet.evaluation.run_folder import RunFolder
 from masklet.evaluation.scores import ObjectScores
 from masklet.evaluation.sequences import VideoDataset, VideoSequence
 from masklet.evaluation.workers import Advance, Failure, Work, work_through
@@ -28,28 +28,15 @@ DIGITS = 6
 """Decimals of J and F that are kept."""
 
 
-@dataclass(frozen=True)
-class InteractiveFolder:
+class InteractiveFolder(RunFolder):
     """The output folder of a run."""
 
-    path: Path
-
-    @property
-    def run(self) -> Path:
-        """What the results came of."""
-        return self.path / RUN
+    kept = ("sequences",)
 
     @property
     def sequences(self) -> Path:
         """A file a sequence."""
         return self.path / "sequences"
-
-    def begin(self, description: Mapping[str, Any], *, overwrite: bool = False) -> None:
-        """Begin a run, or go on with one of the same description. What comes last, results and report, is removed.
-
-        overwrite: remove what another run left. ValueError if one did, which says where the two differ.
-        """
-        begin_run(self.path, description, results=(self.sequences,), overwrite=overwrite)
 
     def read(self, sequence: str) -> tuple[list[InteractiveScores], bool]:
         """The objects of a sequence that are done, and whether these are all. ValueError for a damaged file."""

@@ -2,6 +2,11 @@
 
 A sequence whose masks are there already is not followed again, so a run that was stopped goes on. One that fails is
 named with the reason, and the others go on; a score of fewer sequences than asked for must be asked for itself.
+
+    run.json               see `run_folder`
+    masks/                 see `prediction_folder`
+    timings/NAME.json      a sequence's frames, objects and seconds
+    scores.json, results.csv, report.html
 """
 
 import time
@@ -24,6 +29,37 @@ from masklet.evaluation.workers import Advance, Failure, Work, work_through
 from masklet.io.files import write_json
 
 
+class VosFolder(RunFolder):
+    """The output folder of a run."""
+
+    kept = ("masks", "timings")
+
+    @property
+    def masks(self) -> Path:
+        """Predicted masks, a folder a sequence."""
+        return self.path / "masks"
+
+    @property
+    def timings(self) -> Path:
+        """How long each sequence took."""
+        return self.path / "timings"
+
+    @property
+    def scores(self) -> Path:
+        """J and F of each object and frame."""
+        return self.path / "scores.json"
+
+    @property
+    def table(self) -> Path:
+        """Scores of each object, as evaluators write them."""
+        return self.path / "results.csv"
+
+    @property
+    def report(self) -> Path:
+        """What is there to look at."""
+        return self.path / "report.html"
+
+
 @dataclass(frozen=True, kw_only=True)
 class VosRun:
     """What is followed by whom, and where the masks are put. method: a model, or a baseline by its name."""
@@ -35,9 +71,9 @@ class VosRun:
     per_object: bool = False
 
     @property
-    def folder(self) -> RunFolder:
+    def folder(self) -> VosFolder:
         """Where everything is put."""
-        return RunFolder(self.output)
+        return VosFolder(self.output)
 
     @property
     def predictions(self) -> PredictionFolder:

@@ -5,26 +5,28 @@ from pathlib import Path
 
 import pytest
 
-from masklet.evaluation.run_folder import RunFolder, begin_run, run_facts
+from masklet.evaluation.interactive_run import InteractiveFolder
+from masklet.evaluation.run_folder import run_facts
+from masklet.evaluation.vos_run import VosFolder
 
 RUN = {"masklet": "1", "model": "nano", "protocol": "first-mask", "score_threshold": 0.0, "shape": (1, 2)}
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> RunFolder:
-    folder = RunFolder(tmp_path / "new" / "out")
+def folder(tmp_path: Path) -> VosFolder:
+    folder = VosFolder(tmp_path / "new" / "out")
     folder.begin(RUN)
     (folder.masks / "bear").mkdir()
     return folder
 
 
-def test_a_new_folder(folder: RunFolder) -> None:
+def test_a_new_folder(folder: VosFolder) -> None:
     assert folder.describe() == {**RUN, "shape": [1, 2]}
     assert folder.masks.is_dir()
     assert folder.timings.is_dir()
 
 
-def test_the_same_run_goes_on(folder: RunFolder) -> None:
+def test_the_same_run_goes_on(folder: VosFolder) -> None:
     outcomes = (folder.scores, folder.table, folder.report)
     for file in outcomes:
         file.touch()
@@ -33,7 +35,7 @@ def test_the_same_run_goes_on(folder: RunFolder) -> None:
     assert not any(file.exists() for file in outcomes)
 
 
-def test_another_run_is_refused(folder: RunFolder) -> None:
+def test_another_run_is_refused(folder: VosFolder) -> None:
     folder.scores.touch()
     with pytest.raises(ValueError, match=r"protocol 'first-mask', now 'first-box', extra None, now 1.*--overwrite"):
         folder.begin({**RUN, "protocol": "first-box", "extra": 1})
@@ -42,7 +44,7 @@ def test_another_run_is_refused(folder: RunFolder) -> None:
     assert folder.scores.exists()
 
 
-def test_overwrite(folder: RunFolder) -> None:
+def test_overwrite(folder: VosFolder) -> None:
     folder.begin({**RUN, "protocol": "first-box"}, overwrite=True)
     assert folder.describe()["protocol"] == "first-box"
     assert list(folder.masks.iterdir()) == []
@@ -55,7 +57,7 @@ def test_what_is_not_known_to_come_of_a_run_is_never_removed(tmp_path: Path, nam
     strange.parent.mkdir()
     strange.touch()
     with pytest.raises(ValueError, match=f"{name} is there without .*run.json, so it is not known what it came of"):
-        RunFolder(tmp_path).begin(RUN, overwrite=overwrite)
+        VosFolder(tmp_path).begin(RUN, overwrite=overwrite)
     assert strange.exists()
 
 
@@ -64,25 +66,25 @@ def test_a_run_of_something_else_is_left_alone(tmp_path: Path, overwrite: bool) 
     (tmp_path / "run.json").write_text('{"of": "somebody"}')
     (tmp_path / "masks").mkdir()
     with pytest.raises(ValueError, match=r"run\.json is no description of a run of masklet"):
-        RunFolder(tmp_path).begin(RUN, overwrite=overwrite)
+        VosFolder(tmp_path).begin(RUN, overwrite=overwrite)
     assert (tmp_path / "masks").is_dir()
 
 
-def test_overwrite_removes_what_a_run_of_another_kind_left(folder: RunFolder) -> None:
+def test_overwrite_removes_what_a_run_of_another_kind_left(folder: VosFolder) -> None:
     for name in ("scores.json", "results.json", "notes.txt"):
         (folder.path / name).touch()
-    begin_run(folder.path, {"masklet": "1", "mode": "online"}, results=[folder.path / "sequences"], overwrite=True)
+    InteractiveFolder(folder.path).begin({"masklet": "1", "mode": "online"}, overwrite=True)
     assert {path.name for path in folder.path.iterdir()} == {"run.json", "sequences", "notes.txt"}
 
 
 def test_a_file_in_its_place(tmp_path: Path) -> None:
     (tmp_path / "out").touch()
     with pytest.raises(NotADirectoryError, match="out is a file"):
-        RunFolder(tmp_path / "out").begin(RUN)
+        VosFolder(tmp_path / "out").begin(RUN)
 
 
 @pytest.mark.parametrize("text", ["{", json.dumps([1])])
-def test_a_damaged_description(folder: RunFolder, text: str) -> None:
+def test_a_damaged_description(folder: VosFolder, text: str) -> None:
     folder.run.write_text(text)
     with pytest.raises(ValueError, match=r"run\.json is"):
         folder.begin(RUN)
