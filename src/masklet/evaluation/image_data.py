@@ -182,12 +182,18 @@ def _beside(file: Path) -> Path:
 
 def _open_masks(root: Path) -> list[AnnotatedImage]:
     images, pictures = [], list_images(root / "images")
-    stems = {picture.stem for picture in pictures}
-    strange = [path for path in sorted((root / "masks").iterdir()) if path.stem not in stems and path.name[0] != "."]
+    stems: dict[str, Path] = {}
+    for picture in pictures:
+        if (twin := stems.setdefault(picture.stem, picture)) != picture:
+            raise ValueError(f"{twin} and {picture} are both called {picture.stem}, as are masks: rename one of them")
+    masks = [path for path in sorted((root / "masks").iterdir()) if path.name[0] != "."]
+    strange = [path for path in masks if (path.name if path.is_dir() else path.stem) not in stems]
     if strange:
         raise ValueError(f"{strange[0]} is of a picture that {root / 'images'} has not")
     for picture in pictures:
         label_map, folder = root / "masks" / f"{picture.stem}.png", root / "masks" / picture.stem
+        if folder.is_dir() and label_map.exists():
+            raise ValueError(f"{folder} and {label_map} are both masks of {picture.name}: keep one of them")
         if folder.is_dir():
             images.append(AnnotatedImage(path=picture, source=folder, read=partial(_read_mask_files, folder)))
         else:

@@ -164,6 +164,29 @@ def test_masks_and_pictures_must_belong_together(tmp_path: Path) -> None:
         open_image_dataset(tmp_path)
 
 
+def test_masks_of_pictures_with_dots_in_their_names(tmp_path: Path) -> None:
+    for name in ("a.b.jpg", "a.c.jpg"):
+        save_picture(tmp_path / "images" / name)
+    (tmp_path / "masks" / "a.b").mkdir(parents=True)
+    write_mask_png(tmp_path / "masks" / "a.b" / "cup.png", labels() == 1)
+    write_labels(tmp_path / "masks" / "a.c.png", labels())
+    folder, label_map = open_image_dataset(tmp_path).images
+    assert [region.name for region in folder.read()] == ["cup"]
+    check(label_map.read())
+
+
+def test_masks_that_would_be_taken_for_others_are_refused(tmp_path: Path) -> None:
+    save_picture(tmp_path / "images" / "a.jpg")
+    (tmp_path / "masks" / "a").mkdir(parents=True)
+    write_labels(tmp_path / "masks" / "a.png", labels())
+    with pytest.raises(ValueError, match=r"masks.a and .*masks.a\.png are both"):
+        open_image_dataset(tmp_path)
+    (tmp_path / "masks" / "a").rmdir()
+    save_picture(tmp_path / "images" / "a.png")
+    with pytest.raises(ValueError, match=r"images.a\.jpg and .*images.a\.png are both called a"):
+        open_image_dataset(tmp_path)
+
+
 def test_nothing_known_says_what_was_looked_for(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"looked for annotations\.json .*coco, bsds, sa1b, masks"):
         open_image_dataset(tmp_path)
