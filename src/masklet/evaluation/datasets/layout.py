@@ -58,7 +58,7 @@ def take_sequences(names: Sequence[str], only: Sequence[str] | None) -> list[str
     ValueError for an unknown one, with those of nearly its name.
     """
     if only is None:
-        return list(names)
+        return [_require_text(name) for name in names]
     if not only:
         raise ValueError("no sequence was named: name those to take, or take all by naming none")
     known, taken = set(names), set(only)
@@ -72,7 +72,18 @@ def take_sequences(names: Sequence[str], only: Sequence[str] | None) -> list[str
         raise ValueError(
             f"there is no sequence {', '.join(hints)}{more}: the {len(names)} to choose from are {name_some(names)}"
         )
-    return [name for name in names if name in taken]
+    return [_require_text(name) for name in names if name in taken]
+
+
+def _require_text(name: str) -> str:
+    """The name, with which files of results are written."""
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"the sequence {name!r} is no text in the encoding of file names: rename it, or set the locale to UTF-8"
+        ) from error
+    return name
 
 
 def join_sequences(

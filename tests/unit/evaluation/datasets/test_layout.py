@@ -119,6 +119,8 @@ def test_some_of_the_sequences():
         take_sequences(names, list("0123456789"))
     with pytest.raises(ValueError, match="no sequence was named"):
         take_sequences(names, [])
+    with pytest.raises(ValueError, match=r"'a\\udcff' is no text"):
+        take_sequences(["a\udcff"], None)
 
 
 def test_splits_and_names_in_errors():
