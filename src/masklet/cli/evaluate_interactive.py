@@ -79,7 +79,7 @@ def interactive(
     whole.folder.begin(description, overwrite=run.overwrite)
     outcome = _follow(whole, run.workers)
     for name, reason in outcome.failures.items():
-        complain(reason if name in reason else f"{name}: {reason}")
+        complain(f"{name}: {reason}")
     if outcome.failures:
         num_sequences = len(whole.dataset.sequences)
         complain(f"{len(outcome.failures)} of {num_sequences} sequences failed, so there is no score of all")

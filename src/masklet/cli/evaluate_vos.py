@@ -193,7 +193,7 @@ def _complain_of_failures(run: VosRun, outcome: VosOutcome, results: ResultOptio
     if not outcome.failures:
         return
     for name, reason in outcome.failures.items():
-        complain(reason if name in reason else f"{name}: {reason}")
+        complain(f"{name}: {reason}")
     num_sequences = len(run.dataset.sequences)
     complain(f"{len(outcome.failures)} of {num_sequences} sequences failed; the same command tries them anew")
     if results.submission is not None:

@@ -66,10 +66,3 @@ def test_videos_that_one_side_lacks_are_told_in_lenience(
     captured = capsys.readouterr()
     assert [row[0] for row in table(captured.out)] == ["sequence", "Global score", "b"]
     assert captured.err.count("left out") == 2
-
-
-def test_the_program_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:
-    app = App(help_format="markdown")
-    app.command(masks)
-    app(["masks", "--help"], result_action="return_value")
-    assert "masklet evaluate masks DAVIS" in capsys.readouterr().out

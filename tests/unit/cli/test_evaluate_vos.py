@@ -77,6 +77,7 @@ def test_a_sequence_that_fails(vos, data: Path, out: Path, capsys, tmp_path: Pat
     options = ("--baseline", "flow", "--submission", str(tmp_path / "all.zip"))
     assert vos(*options) == 1
     told = " ".join(capsys.readouterr().err.split())
+    assert "masklet: late: " in told
     assert "00003.png" in told
     assert "1 of 2 sequences failed" in told
     assert "all.zip is not written" in told

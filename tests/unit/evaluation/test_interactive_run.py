@@ -113,14 +113,6 @@ def test_another_run_in_the_folder_is_refused(make_run) -> None:
     assert json.loads(other.folder.run.read_text())["mode"] == "offline"
 
 
-def test_results_of_nobody_knows_what_are_refused(make_run) -> None:
-    run = make_run()
-    run.folder.begin(run.describe())
-    run.folder.run.unlink()
-    with pytest.raises(ValueError, match=r"sequences is there without .*run\.json"):
-        run.folder.begin(run.describe())
-
-
 def test_data_without_truth_is_refused(make_run) -> None:
     with pytest.raises(ValueError, match="server has masks to begin with alone"):
         make_run(dataset=VideoDataset(name="server", sequences=(), has_truth=False))
@@ -134,10 +126,3 @@ def test_a_damaged_file_is_named(make_run, contents: str) -> None:
     file.write_text(contents)
     with pytest.raises(ValueError, match=r"a\.json is damaged"):
         run_interactive(run)
-
-
-def test_a_file_is_no_folder(make_run, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    run = make_run(output=tmp_path / "file")
-    with pytest.raises(NotADirectoryError, match="is a file"):
-        run.folder.begin({})
