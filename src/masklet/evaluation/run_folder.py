@@ -81,8 +81,9 @@ class RunFolder:
             (self.path / name).unlink(missing_ok=True)
         if overwrite:
             self.run.unlink()  # first, so that half of what is removed is never taken for a whole run
-            for name in RESULTS:
-                shutil.rmtree(self.path / name, ignore_errors=True)
+            for folder in (self.path / name for name in RESULTS):
+                if folder.exists():
+                    shutil.rmtree(folder)
 
 
 def run_facts(description: Mapping[str, Any]) -> dict[str, str]:

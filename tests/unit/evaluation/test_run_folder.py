@@ -1,6 +1,7 @@
 """The folder of a run: the same run goes on, another is refused."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,18 @@ def test_a_run_of_something_else_is_left_alone(tmp_path: Path, overwrite: bool) 
     with pytest.raises(ValueError, match=r"run\.json is no description of a run of masklet"):
         VosFolder(tmp_path).begin(RUN, overwrite=overwrite)
     assert (tmp_path / "masks").is_dir()
+
+
+def test_what_cannot_be_removed_is_not_taken_for_results(folder: VosFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: object, **options: object) -> None:
+        raise PermissionError(f"{path} is in use")
+
+    monkeypatch.setattr(os, "rmdir", refuse)
+    with pytest.raises(PermissionError, match="in use"):
+        folder.begin(RUN, overwrite=True)
+    assert not folder.run.exists()
+    with pytest.raises(ValueError, match="not known what it came of"):
+        folder.begin(RUN)
 
 
 def test_overwrite_removes_what_a_run_of_another_kind_left(folder: VosFolder) -> None:
