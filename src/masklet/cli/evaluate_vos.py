@@ -103,9 +103,9 @@ def vos(
     dataset
         The folder of a data set.
     """
-    if results.submission is not None and not results.submission.resolve().parent.is_dir():
-        raise UsageError(f"--submission {results.submission} is to be in a folder that is not there")
     data = sequences.open(dataset)
+    if results.submission is not None:
+        _check_submission(results.submission, follow, data)
     whole = VosRun(
         dataset=data,
         output=run.output,
@@ -152,6 +152,17 @@ def to_options(follow: FollowOptions, data: VideoDataset) -> VosOptions:
 def by_object(follow: FollowOptions, data: VideoDataset) -> bool:
     """Whether masks are written object by object."""
     return data.per_object if follow.per_object is None else follow.per_object
+
+
+def _check_submission(path: Path, follow: FollowOptions, data: VideoDataset) -> None:
+    """UsageError for a zip that cannot be written, and for masks in a layout that the data's server does not read."""
+    if not path.resolve().parent.is_dir():
+        raise UsageError(f"--submission {path} is to be in a folder that is not there")
+    if path.is_dir():
+        raise UsageError(f"--submission {path} is a folder: name a zip file to write")
+    if by_object(follow, data) != data.per_object:
+        layout = "--per-object: a folder an object" if data.per_object else "--no-per-object: a label map a frame"
+        raise UsageError(f"--submission of {data.name} wants {layout}, as the data itself is")
 
 
 def _refuse_unused(model: ModelOptions, follow: FollowOptions) -> None:

@@ -125,6 +125,8 @@ def test_data_without_truth(vos, data: Path, out: Path, tmp_path: Path, capsys) 
         (("--device", "cuda:99"), "cuda:99"),
         (("--kind", "davis"), "--kind davis is not known"),
         (("--submission", "nowhere/all.zip"), "folder that is not there"),
+        (("--submission", "."), "--submission . is a folder"),
+        (("--submission", "all.zip", "--per-object"), "wants --no-per-object: a label map a frame"),
     ],
 )
 def test_what_means_nothing(vos, out: Path, options: tuple[str, ...], message: str) -> None:
