@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from masklet.cli.console import UsageError, say, show_rows
+from masklet.cli.console import UsageError, complain, say, show_rows
 from masklet.cli.evaluate_options import SequenceOptions
 from masklet.evaluation.report import write_page
 from masklet.evaluation.results import read_scores_json
@@ -66,6 +66,8 @@ def report(
     write_page(output, page)
     means = [(name, *(f"{x:.1f}" for x in (run.mean_jf, run.mean_j, run.mean_f))) for name, run in scores.items()]
     show_rows(("run", "J&F", "J", "F"), means)
+    if len({frozenset((sequence, one.object_id) for sequence, one in run.objects) for run in scores.values()}) > 1:
+        complain("the runs have scores of different objects, so the means are not comparable")
     say(f"{output} is written")
     return 0
 

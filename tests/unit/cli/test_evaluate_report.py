@@ -72,6 +72,17 @@ def test_several_runs_stand_side_by_side(dataset: Path, tmp_path: Path) -> None:
     assert html.count("<img") == 1
 
 
+def test_runs_on_different_objects_are_told(tmp_path: Path, capsys) -> None:
+    runs = [make_run(tmp_path / "a", 0.5), make_run(tmp_path / "b", 0.5)]
+    assert report(runs, output=tmp_path / "page.html") == 0
+    assert "not comparable" not in capsys.readouterr().err
+    known = json.loads((runs[1] / "scores.json").read_text())
+    known["sequences"][0]["objects"][0]["id"] = 2
+    (runs[1] / "scores.json").write_text(json.dumps(known))
+    assert report(runs, output=tmp_path / "page.html") == 0
+    assert "different objects, so the means are not comparable" in " ".join(capsys.readouterr().err.split())
+
+
 def test_runs_on_different_data_are_refused(tmp_path: Path) -> None:
     runs = [make_run(tmp_path / "a", 0.5), make_run(tmp_path / "b", 0.5, dataset="other")]
     with pytest.raises(UsageError, match="a is on data, b is on other"):
