@@ -14,16 +14,36 @@ from pathlib import Path
 
 import numpy as np
 
-from masklet.evaluation.annotations import LabelMaps, ObjectFolders, open_annotations
+from masklet.evaluation.annotations import LabelMaps, Masks, ObjectFolders, open_annotations
 from masklet.evaluation.datasets.layout import join_sequences
+from masklet.evaluation.label_maps import find_values, read_labels
 from masklet.evaluation.sequences import VideoDataset
 from masklet.io.decode import open_picture
 
 VIDEOS = "JPEGImages"
 MASKS = "Annotations"
 
+WHITE = 255
+
 MIN_TRUTH = 3
 """With fewer annotated frames nothing is left to score between the first and the last."""
+
+
+class BlackAndWhite(LabelMaps):
+    """Grey pictures of one object: 255 inside, 0 outside, and nothing else."""
+
+    def __init__(self, folder: str | Path) -> None:
+        super().__init__(folder, binary=True)
+
+    def read(self, frame: str) -> Masks:
+        """A frame's mask as object 1. ValueError for a picture with other values."""
+        values = set(find_values(read_labels(self.path(frame))))
+        if strange := values - {0, WHITE}:
+            raise ValueError(
+                f"{self.path(frame)} holds {min(strange)}, but masks before it are black and white, 0 and {WHITE} "
+                "alone: give all of them as label maps of object ids, or none"
+            )
+        return super().read(frame)
 
 
 def read_folder(
@@ -51,7 +71,7 @@ def read_folder(
 def _open(folder: Path) -> LabelMaps | ObjectFolders:
     annotations = open_annotations(folder)
     if isinstance(annotations, LabelMaps) and _black_and_white(annotations):
-        return LabelMaps(folder, binary=True)
+        return BlackAndWhite(folder)
     return annotations
 
 
@@ -61,5 +81,5 @@ def _black_and_white(maps: LabelMaps) -> bool:
         if image.mode != "L":
             return False
         if (values := np.unique(np.asarray(image))).any():
-            return set(values.tolist()) <= {0, 255}
+            return set(values.tolist()) <= {0, WHITE}
     return False

@@ -72,3 +72,16 @@ def test_the_development_set(shared: Path):
         masks = sequence.annotations.read("00000")
         assert list(masks) == [1]
         assert masks[1].shape == (480, 854)
+
+
+def test_a_label_map_among_black_and_white_ones_is_refused(
+    tmp_path: Path, make_pictures: MakeMaps, make_maps: MakeMaps
+):
+    make_pictures(tmp_path / "JPEGImages" / "a", ["00000", "00001"])
+    white = np.full((24, 32), 255, np.uint8)
+    white[:4] = 0
+    make_maps(tmp_path / "Annotations" / "a", {"00000": white, "00001": np.minimum(white, 3)}, palette=False)
+    (sequence,) = read_folder(tmp_path).sequences
+    assert list(sequence.annotations.read("00000")) == [1]
+    with pytest.raises(ValueError, match=r"00001\.png holds 3, but masks before it are black and white"):
+        sequence.annotations.read("00001")
