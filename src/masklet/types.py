@@ -5,7 +5,7 @@ Coordinates are (x, y) in pixels with the origin at the top left corner of the i
 picture as it was given, "model pixels" those of the square of side `image_size` that the model sees.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Protocol, runtime_checkable
@@ -108,6 +108,18 @@ class DecodedMasks:
     iou_scores: Float[Tensor, "B M"]
     tokens: Float[Tensor, "B M C"]
     object_score: Float[Tensor, "B 1"]
+
+    @classmethod
+    def join(cls, parts: Sequence["DecodedMasks"]) -> "DecodedMasks":
+        """The answers to the prompts of several, at least one, in their order."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            logits=torch.cat([part.logits for part in parts]),
+            iou_scores=torch.cat([part.iou_scores for part in parts]),
+            tokens=torch.cat([part.tokens for part in parts]),
+            object_score=torch.cat([part.object_score for part in parts]),
+        )
 
 
 @dataclass(frozen=True)

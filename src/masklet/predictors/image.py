@@ -29,7 +29,10 @@ LOW_RES_LIMIT = 32.0
 """Low-res logits are clamped to this range, as upstream gives them back."""
 
 MAX_TOKENS_PER_PASS = 64 * 64 * 32
-"""Prompts that go through the decoder at once are so many that their image tokens are no more: 32 at 1024 px."""
+"""Prompts whose answers are held at once are so many that their image tokens are no more: 32 at 1024 px."""
+
+MAX_TOKENS_AT_ONCE_ON_CPU = 4096
+"""A CPU is busy with one prompt at 1024 px, 4 at 512 px, 16 at 256 px; more at once only crowd its caches."""
 
 
 class ImagePredictor:
@@ -120,6 +123,20 @@ class ImagePredictor:
         points: in model pixels. mask: low-res logits (B, 1, h, w). Logits are low-res and as the decoder gives them;
         tensors on the model's device.
         """
+        given = mask if points is None else points.coords
+        num_prompts = at_once = 1 if given is None else max(1, len(given))
+        if self.model.device.type == "cpu":
+            at_once = max(1, MAX_TOKENS_AT_ONCE_ON_CPU // self.model.config.embedding_side**2)
+        parts = []
+        for start in range(0, num_prompts, at_once):
+            rows = slice(start, start + at_once)
+            some_points = None if points is None else points[rows]
+            parts.append(self._decode(features, some_points, None if mask is None else mask[rows], multimask))
+        return DecodedMasks.join(parts)
+
+    def _decode(
+        self, features: ImageFeatures, points: Points | None, mask: Tensor | None, multimask: bool
+    ) -> DecodedMasks:
         device = self.model.device
         encoded = self.model.encode_prompts(
             None if points is None else points.to(device), None if mask is None else mask.to(device)

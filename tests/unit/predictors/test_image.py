@@ -89,8 +89,9 @@ def test_ragged_prompts_equal_each_alone(predictor, features):
         same(predictor.predict(features, points=points[i : i + 1], labels=labels[i : i + 1]), replace_rows(together, i))
 
 
-def test_more_prompts_than_go_through_at_once(predictor, features, monkeypatch):
-    monkeypatch.setattr("masklet.predictors.image.MAX_TOKENS_PER_PASS", 2 * 16)
+@pytest.mark.parametrize("limit", ["MAX_TOKENS_PER_PASS", "MAX_TOKENS_AT_ONCE_ON_CPU"])
+def test_more_prompts_than_go_through_at_once(predictor, features, monkeypatch, limit):
+    monkeypatch.setattr(f"masklet.predictors.image.{limit}", 2 * 16)
     calls = []
     decode = predictor.model.decode_masks
     monkeypatch.setattr(predictor.model, "decode_masks", lambda *a: calls.append(len(a[2].sparse)) or decode(*a))
