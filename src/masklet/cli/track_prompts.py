@@ -95,7 +95,6 @@ class TrackPrompts:
             allow_leading_hyphen=True,
             negative="",
             show_default=False,
-            metavar="VALUE",
         ),
     ] = ()
     """What to follow, in order: --object ID and --at FRAME are for what comes after them.
