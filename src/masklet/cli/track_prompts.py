@@ -29,7 +29,8 @@ class Said(NamedTuple):
 
     frame: int
     object_id: int
-    what: Click | Box | Path | np.ndarray
+    what: Any
+    """A `Click`, a `Box`, or a mask: its file or boolean (H, W). As a type, cyclopts 4 would take the union apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
