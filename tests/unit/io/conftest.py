@@ -1,4 +1,4 @@
-"""Small videos made with PyAV alone, not with the code under test, and a web server for them."""
+"""Small videos and what is in them, by PyAV alone; videos by the writer under test; and a web server."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +12,9 @@ import av
 import numpy as np
 import pytest
 
+from masklet.io.video_writer import VideoWriter
+
+SIZE = (98, 130)
 NTSC = Fraction(30000, 1001)
 
 
@@ -102,6 +105,61 @@ def _write_source(path: Path, encoder: str = "libx264", *, sound: str | None = "
 @pytest.fixture
 def write_source() -> Callable[..., Path]:
     return _write_source
+
+
+def _make_frames(num_frames: int, size: tuple[int, int] = SIZE) -> list[np.ndarray]:
+    """Plain frames that can be told apart: each is lighter than the one before."""
+    return [np.full((*size, 3), (20 + 8 * index, 90, 160), np.uint8) for index in range(num_frames)]
+
+
+@pytest.fixture
+def make_frames() -> Callable[..., list[np.ndarray]]:
+    return _make_frames
+
+
+@pytest.fixture
+def write_video() -> Callable[..., VideoWriter]:
+    """Writes frames by the writer under test, and gives it back."""
+
+    def write(path: Path, frames: list[np.ndarray], **options: Any) -> VideoWriter:
+        with VideoWriter(path, frames[0].shape[:2], **options) as writer:
+            for frame in frames:
+                writer.write(frame)
+        return writer
+
+    return write
+
+
+@pytest.fixture
+def read_times() -> Callable[[Path], list[float]]:
+    def read(path: Path) -> list[float]:
+        with av.open(str(path)) as container:
+            return [frame.time for frame in container.decode(video=0)]
+
+    return read
+
+
+@pytest.fixture
+def read_sound() -> Callable[[Path], list[tuple[float, bytes]]]:
+    """The packets of the sound as they are in the file, each with its time."""
+
+    def read(path: Path) -> list[tuple[float, bytes]]:
+        with av.open(str(path)) as container:
+            packets = [packet for packet in container.demux(audio=0) if packet.size]
+            return [(float(packet.pts * packet.time_base), bytes(packet)) for packet in packets]
+
+    return read
+
+
+@pytest.fixture
+def needs() -> Callable[[str], None]:
+    """Skips the test where this build of PyAV lacks an encoder."""
+
+    def check(encoder: str) -> None:
+        if encoder not in av.codecs_available:
+            pytest.skip(f"this build of PyAV has no {encoder}")
+
+    return check
 
 
 @pytest.fixture

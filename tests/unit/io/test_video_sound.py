@@ -5,53 +5,17 @@ import av
 import numpy as np
 import pytest
 
-from masklet.io.video_writer import VideoWriter
-
 SIZE = (98, 130)
 NTSC = Fraction(30000, 1001)
 
 
-def make_frames(num_frames: int, size: tuple[int, int] = SIZE) -> list[np.ndarray]:
-    """Plain frames that can be told apart: each is lighter than the one before."""
-    return [np.full((*size, 3), (20 + 8 * index, 90, 160), np.uint8) for index in range(num_frames)]
-
-
-def write_video(path: Path, frames: list[np.ndarray], **options) -> VideoWriter:
-    with VideoWriter(path, frames[0].shape[:2], **options) as writer:
-        for frame in frames:
-            writer.write(frame)
-    return writer
-
-
-def read_frames(path: Path) -> list[np.ndarray]:
-    with av.open(str(path)) as container:
-        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-
-
-def read_times(path: Path) -> list[float]:
-    with av.open(str(path)) as container:
-        return [frame.time for frame in container.decode(video=0)]
-
-
-def read_sound(path: Path) -> list[tuple[float, bytes]]:
-    """The packets of the sound as they are in the file, each with its time."""
-    with av.open(str(path)) as container:
-        packets = [packet for packet in container.demux(audio=0) if packet.size]
-        return [(float(packet.pts * packet.time_base), bytes(packet)) for packet in packets]
-
-
-def needs(encoder: str) -> None:
-    if encoder not in av.codecs_available:
-        pytest.skip(f"this build of PyAV has no {encoder}")
-
-
-def test_source_given_as_bytes(tmp_path: Path, write_source):
+def test_source_given_as_bytes(tmp_path: Path, write_source, make_frames, write_video, read_sound):
     source = write_source(tmp_path / "source.mp4")
     assert write_video(tmp_path / "out.mp4", make_frames(30), like=source.read_bytes()).audio == "copied"
     assert read_sound(tmp_path / "out.mp4") == read_sound(source)
 
 
-def test_sound_that_the_container_has_not_is_converted(tmp_path: Path, write_source):
+def test_sound_that_the_container_has_not_is_converted(tmp_path: Path, write_source, make_frames, write_video, needs):
     needs("libopus")
     source = write_source(tmp_path / "source.mp4")
     writer = write_video(tmp_path / "out.webm", make_frames(30), like=source)
@@ -64,20 +28,22 @@ def test_sound_that_the_container_has_not_is_converted(tmp_path: Path, write_sou
 
 
 @pytest.mark.parametrize(("name", "audio"), [("out.mp4", "converted"), ("out.mov", "copied"), ("out.mkv", "copied")])
-def test_uncompressed_sound(tmp_path: Path, write_source, name: str, audio: str):
+def test_uncompressed_sound(
+    tmp_path: Path, write_source, name: str, audio: str, make_frames, write_video, decoded, read_sound
+):
     source = write_source(tmp_path / "source.mkv", sound="pcm_s16le")
     assert write_video(tmp_path / name, make_frames(30), like=source).audio == audio
     assert len(read_sound(tmp_path / name)) > 10
-    assert len(read_frames(tmp_path / name)) == 30
+    assert len(decoded(tmp_path / name)) == 30
 
 
-def test_source_without_sound(tmp_path: Path, write_source):
+def test_source_without_sound(tmp_path: Path, write_source, make_frames, write_video, decoded):
     source = write_source(tmp_path / "source.mp4", sound=None)
     assert write_video(tmp_path / "out.mp4", make_frames(30), like=source).audio is None
-    assert len(read_frames(tmp_path / "out.mp4")) == 30
+    assert len(decoded(tmp_path / "out.mp4")) == 30
 
 
-def test_sound_is_cut_to_the_frames(tmp_path: Path, write_source):
+def test_sound_is_cut_to_the_frames(tmp_path: Path, write_source, make_frames, write_video, read_sound):
     source = write_source(tmp_path / "source.mp4")
     times = [index / float(NTSC) for index in range(15, 24)]
     write_video(tmp_path / "out.mp4", make_frames(9), like=source, times=times)
@@ -91,7 +57,9 @@ def test_sound_is_cut_to_the_frames(tmp_path: Path, write_source):
     assert part[-1][0] == pytest.approx(0.3, abs=0.03)
 
 
-def test_sound_stays_in_step_with_a_late_picture(tmp_path: Path, write_source):
+def test_sound_stays_in_step_with_a_late_picture(
+    tmp_path: Path, write_source, make_frames, write_video, read_times, read_sound
+):
     source = write_source(tmp_path / "source.mkv", start=0.2)
     write_video(tmp_path / "out.mkv", make_frames(30), like=source)
     times = {content: time for time, content in read_sound(source)}
@@ -100,7 +68,7 @@ def test_sound_stays_in_step_with_a_late_picture(tmp_path: Path, write_source):
     np.testing.assert_allclose(shifts, shifts[0], atol=2e-3)
 
 
-def test_pixels_that_are_not_square(tmp_path: Path):
+def test_pixels_that_are_not_square(tmp_path: Path, make_frames, write_video):
     with av.open(str(tmp_path / "source.mp4"), "w") as container:
         video = container.add_stream("mpeg4", rate=25)
         video.width, video.height, video.pix_fmt = SIZE[1], SIZE[0], "yuv420p"

@@ -15,48 +15,14 @@ SIZE = (98, 130)
 NTSC = Fraction(30000, 1001)
 
 
-def make_frames(num_frames: int, size: tuple[int, int] = SIZE) -> list[np.ndarray]:
-    """Plain frames that can be told apart: each is lighter than the one before."""
-    return [np.full((*size, 3), (20 + 8 * index, 90, 160), np.uint8) for index in range(num_frames)]
-
-
-def write_video(path: Path, frames: list[np.ndarray], **options) -> VideoWriter:
-    with VideoWriter(path, frames[0].shape[:2], **options) as writer:
-        for frame in frames:
-            writer.write(frame)
-    return writer
-
-
-def read_frames(path: Path) -> list[np.ndarray]:
-    with av.open(str(path)) as container:
-        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-
-
-def read_times(path: Path) -> list[float]:
-    with av.open(str(path)) as container:
-        return [frame.time for frame in container.decode(video=0)]
-
-
-def read_sound(path: Path) -> list[tuple[float, bytes]]:
-    """The packets of the sound as they are in the file, each with its time."""
-    with av.open(str(path)) as container:
-        packets = [packet for packet in container.demux(audio=0) if packet.size]
-        return [(float(packet.pts * packet.time_base), bytes(packet)) for packet in packets]
-
-
-def needs(encoder: str) -> None:
-    if encoder not in av.codecs_available:
-        pytest.skip(f"this build of PyAV has no {encoder}")
-
-
 @pytest.mark.parametrize("extension", [".mp4", ".M4V", ".mov", ".mkv", ".webm", ".avi"])
-def test_frames_survive(tmp_path: Path, extension: str):
+def test_frames_survive(tmp_path: Path, extension: str, make_frames, write_video, decoded, read_times):
     path = tmp_path / f"video{extension}"
     frames = make_frames(12)
     writer = write_video(path, frames, rate=NTSC)
     assert (writer.num_frames, writer.audio) == (12, None)
     assert list(tmp_path.iterdir()) == [path]
-    np.testing.assert_allclose(np.stack(read_frames(path)), np.stack(frames), atol=12)
+    np.testing.assert_allclose(np.stack(decoded(path)), np.stack(frames), atol=12)
     with av.open(str(path)) as container:
         rate = container.streams.video[0].average_rate
         assert rate is not None
@@ -66,16 +32,16 @@ def test_frames_survive(tmp_path: Path, extension: str):
 
 
 @pytest.mark.parametrize("size", [(97, 129), (1, 1), (98, 129)])
-def test_odd_sides_are_made_even(tmp_path: Path, size: tuple[int, int]):
+def test_odd_sides_are_made_even(tmp_path: Path, size: tuple[int, int], make_frames, write_video, decoded):
     frames = make_frames(3, size)
     write_video(tmp_path / "a.mp4", frames)
-    read = np.stack(read_frames(tmp_path / "a.mp4"))
+    read = np.stack(decoded(tmp_path / "a.mp4"))
     assert read.shape == (3, size[0] + size[0] % 2, size[1] + size[1] % 2, 3)
     expected = np.stack(frames)[:, :1, :1]  # plain, so that each pixel stands for all
     np.testing.assert_allclose(read, np.broadcast_to(expected, read.shape), atol=8)
 
 
-def test_times_that_vary_are_kept(tmp_path: Path):
+def test_times_that_vary_are_kept(tmp_path: Path, make_frames, write_video, read_times):
     times = [0.5, 0.54, 0.6, 0.6, 1.9, 2.0, 2.033367]
     frames = make_frames(len(times))
     for name, tick in (("a.mp4", 1 / 60000), ("a.mkv", 1e-3), ("a.webm", 1e-3)):
@@ -86,27 +52,29 @@ def test_times_that_vary_are_kept(tmp_path: Path):
         assert (np.diff(read) > 0).all(), "two frames at one time are set a tick apart"
 
 
-def test_times_of_avi_are_even(tmp_path: Path):
+def test_times_of_avi_are_even(tmp_path: Path, make_frames, write_video, read_times):
     write_video(tmp_path / "a.avi", make_frames(5), times=[0, 0.1, 0.2, 0.3, 0.8])
     np.testing.assert_allclose(np.diff(read_times(tmp_path / "a.avi")), 0.2, atol=1e-3)
 
 
 @pytest.mark.parametrize("codec", list(ENCODERS))
-def test_codec_rate_and_sound_of_the_source_are_kept(tmp_path: Path, codec: str, write_source):
+def test_codec_rate_and_sound_of_the_source_are_kept(
+    tmp_path: Path, codec: str, write_source, make_frames, write_video, decoded, read_sound, needs
+):
     needs(ENCODERS[codec])
     source = write_source(tmp_path / "source.mp4", ENCODERS[codec])
     path = tmp_path / "out.mp4"
     writer = write_video(path, make_frames(30), like=source)
     assert writer.audio == "copied"
     assert read_sound(path) == read_sound(source)
-    assert len(read_frames(path)) == 30
+    assert len(decoded(path)) == 30
     with av.open(str(path)) as container:
         decoder = container.streams.video[0].codec_context.name
         assert DECODERS.get(decoder, decoder) == codec
         assert container.streams.video[0].average_rate == NTSC
 
 
-def test_source_may_be_replaced(tmp_path: Path, write_source):
+def test_source_may_be_replaced(tmp_path: Path, write_source, make_frames, write_video, read_sound):
     path = write_source(tmp_path / "source.mp4")
     sound = read_sound(path)
     write_video(path, make_frames(30), like=path)
@@ -115,7 +83,9 @@ def test_source_may_be_replaced(tmp_path: Path, write_source):
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
-def test_stopped_midway_the_file_is_finished(tmp_path: Path, error: type[BaseException], write_source):
+def test_stopped_midway_the_file_is_finished(
+    tmp_path: Path, error: type[BaseException], write_source, make_frames, decoded, read_sound
+):
     source = write_source(tmp_path / "source.mp4")
     path = tmp_path / "out.mp4"
 
@@ -128,7 +98,7 @@ def test_stopped_midway_the_file_is_finished(tmp_path: Path, error: type[BaseExc
 
     with pytest.raises(error):
         fail()
-    assert len(read_frames(path)) == 11
+    assert len(decoded(path)) == 11
     assert read_sound(path)[-1][0] < 11 / NTSC
     assert sorted(tmp_path.iterdir()) == [path, source]
 
@@ -146,7 +116,9 @@ def test_without_frames_nothing_is_left(tmp_path: Path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_file_that_cannot_be_finished_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_file_that_cannot_be_finished_is_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_frames, write_video
+):
     def fail(self: VideoWriter) -> None:
         raise OSError("no space left")
 
@@ -160,7 +132,7 @@ def test_a_file_that_cannot_be_finished_is_no_file(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
-def test_links_and_permissions_are_as_users_expect(tmp_path: Path):
+def test_links_and_permissions_are_as_users_expect(tmp_path: Path, make_frames, write_video):
     (tmp_path / "link.mp4").symlink_to(tmp_path / "real.mp4")
     write_video(tmp_path / "link.mp4", make_frames(2))
     assert (tmp_path / "link.mp4").is_symlink()
@@ -169,14 +141,14 @@ def test_links_and_permissions_are_as_users_expect(tmp_path: Path):
     assert (tmp_path / "real.mp4").stat().st_mode == plain.stat().st_mode
 
 
-def test_colours_are_named(tmp_path: Path):
+def test_colours_are_named(tmp_path: Path, make_frames, write_video):
     for name, number in (("a.mp4", 1), ("a.mkv", 1), ("a.webm", 1)):
         write_video(tmp_path / name, make_frames(2))
         with av.open(str(tmp_path / name)) as container:
             assert next(container.decode(video=0)).colorspace == number
 
 
-def test_frames_refused(tmp_path: Path):
+def test_frames_refused(tmp_path: Path, make_frames, decoded):
     frame = make_frames(1)[0]
     writer = VideoWriter(tmp_path / "a.mp4", SIZE, times=[0.0])
     with pytest.raises(ValueError, match=r"uint8 \(98, 130, 3\), not float64 \(98, 130, 3\)"):
@@ -189,7 +161,7 @@ def test_frames_refused(tmp_path: Path):
     writer.close()
     with pytest.raises(ValueError, match="was closed"):
         writer.write(frame)
-    assert len(read_frames(tmp_path / "a.mp4")) == 1
+    assert len(decoded(tmp_path / "a.mp4")) == 1
 
 
 def test_places_refused(tmp_path: Path):

@@ -37,13 +37,13 @@ class BlackAndWhite(LabelMaps):
 
     def read(self, frame: str) -> Masks:
         """A frame's mask as object 1. ValueError for a picture with other values."""
-        values = set(find_values(read_labels(self.path(frame))))
-        if strange := values - {0, WHITE}:
+        labels = read_labels(self.path(frame))
+        if strange := set(find_values(labels)) - {0, WHITE}:
             raise ValueError(
                 f"{self.path(frame)} holds {min(strange)}, but masks before it are black and white, 0 and {WHITE} "
                 "alone: give all of them as label maps of object ids, or none"
             )
-        return super().read(frame)
+        return {1: labels > 0} if labels.any() else {}
 
 
 def read_folder(
@@ -80,6 +80,7 @@ def _black_and_white(maps: LabelMaps) -> bool:
         image = open_picture(maps.path(frame))
         if image.mode != "L":
             return False
-        if (values := np.unique(np.asarray(image))).any():
-            return set(values.tolist()) <= {0, WHITE}
+        values = set(find_values(np.asarray(image)))
+        if values != {0}:
+            return values <= {0, WHITE}
     return False
