@@ -73,15 +73,20 @@ def draw_chart(chart: Chart) -> str:
     )
 
 
+NOTHING = 1e-9
+"""A constant as small as this is drawn as 0: about it no round numbers can be told apart."""
+
+
 def span(values: Iterable[float]) -> tuple[float, float]:
     """The least and the greatest value, made to differ; 0 and 1 of none."""
     known = [float(value) for value in values]
     if not known:
         return 0.0, 1.0
     low, high = min(known), max(known)
-    if high - low > 1e-9 * max(abs(low), abs(high), 1e-9):
+    size = max(abs(low), abs(high))
+    if high - low > 1e-6 * max(size, NOTHING):  # less is rounding, which has no round ticks
         return low, high
-    margin = abs(low) / 10 or 0.5
+    margin = size / 10 if size > NOTHING else 0.5
     return low - margin, high + margin
 
 

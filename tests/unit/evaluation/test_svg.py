@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from masklet.evaluation.page import Chart, Curve
@@ -111,6 +111,8 @@ def test_any_values_give_a_drawing_without_nonsense(values: list[tuple[float, fl
 
 
 @given(VALUES, VALUES)
+@example(2.2250738585e-313, 2.2250738585e-313)
+@example(-1464115.1063035398, -1464115.1758034446)
 def test_ticks_are_round_few_and_inside(one: float, other: float) -> None:
     low, high = span([one, other])
     ticks = round_ticks(low, high)
