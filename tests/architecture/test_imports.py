@@ -30,11 +30,12 @@ ALLOWED: dict[str, set[str]] = {
     "checkpoint": VALUES | {"model", "io"},
     "runtime": VALUES | {"model", "checkpoint"},
     "predictors": ENGINE | {"tracking", "io"},
-    "training": ENGINE | {"tracking", "io", "checkpoint"},
-    "evaluation": LIBRARY,
+    "datasets": {"types", "ops", "io"},
+    "training": ENGINE | {"tracking", "io", "checkpoint", "datasets"},
+    "evaluation": LIBRARY | {"datasets"},
     "compat": LIBRARY,
     "server": LIBRARY,
-    "cli": LIBRARY | {"evaluation", "training", "server"},
+    "cli": LIBRARY | {"datasets", "evaluation", "training", "server"},
     "": LIBRARY,  # masklet/__init__.py
     "__main__": {"cli"},
 }

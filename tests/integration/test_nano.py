@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import masklet
+from masklet.datasets.image_data import open_image_dataset
 from masklet.evaluation.image import ImageOptions, ImageScores, evaluate_images
-from masklet.evaluation.image_data import open_image_dataset
 from masklet.ops.masks import mask_iou
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from masklet.evaluation.annotations import open_annotations
-from masklet.evaluation.label_maps import write_labels
-from masklet.evaluation.sequences import VideoSequence
+from masklet.datasets.annotations import open_annotations
+from masklet.datasets.label_maps import write_labels
+from masklet.datasets.sequences import VideoSequence
 
 SIZE = (40, 56)
 NUM_FRAMES = 10

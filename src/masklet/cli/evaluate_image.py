@@ -10,8 +10,8 @@ from rich.progress import TimeRemainingColumn
 
 from masklet.cli.console import UsageError, complain, progress_bar, remark, show_rows
 from masklet.cli.options import ModelOptions
+from masklet.datasets.image_data import ImageDataKind, ImageDataset, open_image_dataset
 from masklet.evaluation.image import ImageOptions, ImageScores, PromptKind, evaluate_images
-from masklet.evaluation.image_data import ImageDataKind, ImageDataset, open_image_dataset
 from masklet.evaluation.image_report import image_page, summarise, write_results
 from masklet.evaluation.model_choice import weights_hash
 from masklet.evaluation.report import write_page

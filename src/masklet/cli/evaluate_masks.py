@@ -8,6 +8,7 @@ from cyclopts import Parameter, validators
 from rich.progress import TimeRemainingColumn
 
 from masklet.cli.console import complain, progress_bar, show_rows
+from masklet.datasets.rules import DAVIS_RULES, SAV_RULES, ScoreRules
 from masklet.evaluation.results import (
     COLUMNS,
     STATISTICS_COLUMNS,
@@ -15,7 +16,6 @@ from masklet.evaluation.results import (
     write_results_csv,
     write_scores_json,
 )
-from masklet.evaluation.rules import DAVIS_RULES, SAV_RULES, ScoreRules
 from masklet.evaluation.score_folders import score_folders
 
 RULES = {"sav": SAV_RULES, "davis": DAVIS_RULES}

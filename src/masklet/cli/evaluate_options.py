@@ -8,9 +8,9 @@ from cyclopts import Parameter, validators
 
 from masklet.cli.console import UsageError
 from masklet.cli.options import ModelOptions
-from masklet.evaluation.datasets import DATASETS, open_dataset
+from masklet.datasets import DATASETS, open_dataset
+from masklet.datasets.sequences import VideoDataset
 from masklet.evaluation.model_choice import ModelChoice, Precision
-from masklet.evaluation.sequences import VideoDataset
 
 
 @Parameter(name="*")

@@ -8,10 +8,10 @@ from cyclopts import Parameter
 
 from masklet.cli.console import UsageError, complain, say, show_rows
 from masklet.cli.evaluate_options import SequenceOptions
+from masklet.datasets.sequences import VideoDataset
 from masklet.evaluation.report import write_page
 from masklet.evaluation.results import read_scores_json
 from masklet.evaluation.run_folder import run_facts
-from masklet.evaluation.sequences import VideoDataset
 from masklet.evaluation.vos_comparison import comparison_page
 from masklet.evaluation.vos_report import vos_page
 from masklet.evaluation.vos_run import VosFolder

@@ -11,6 +11,7 @@ from rich.progress import TimeElapsedColumn
 from masklet.cli.console import UsageError, complain, progress_bar, remark, show_rows
 from masklet.cli.evaluate_options import RunOptions, SequenceOptions, choose_model
 from masklet.cli.options import ModelOptions
+from masklet.datasets.sequences import VideoDataset
 from masklet.evaluation.baselines import Baseline
 from masklet.evaluation.model_choice import ModelChoice, Precision
 from masklet.evaluation.prediction_folder import write_submission_zip
@@ -19,7 +20,6 @@ from masklet.evaluation.report import write_page
 from masklet.evaluation.results import COLUMNS, result_rows, write_results_csv, write_scores_json
 from masklet.evaluation.run_folder import run_facts
 from masklet.evaluation.score_folders import score_dataset
-from masklet.evaluation.sequences import VideoDataset
 from masklet.evaluation.vos import VosOptions
 from masklet.evaluation.vos_report import vos_page
 from masklet.evaluation.vos_run import VosOutcome, VosRun, run_vos

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from masklet.evaluation.annotations import Masks
+from masklet.datasets.annotations import Masks
+from masklet.datasets.sequences import VideoSequence, open_frames
 from masklet.evaluation.protocols import given_masks, plan_prompts
-from masklet.evaluation.sequences import VideoSequence, open_frames
 from masklet.evaluation.vos import VosOptions
 
 Baseline: TypeAlias = Literal["static", "flow"]

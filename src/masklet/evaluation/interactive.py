@@ -22,11 +22,11 @@ from typing import Literal, TypeAlias
 import numpy as np
 from jaxtyping import Bool
 
-from masklet.evaluation.annotations import ObjectFolders, read_masks
+from masklet.datasets.annotations import ObjectFolders, read_masks
+from masklet.datasets.sequences import VideoSequence
 from masklet.evaluation.clicks import Click, correction_click
 from masklet.evaluation.measures import contour_accuracy, region_similarity
 from masklet.evaluation.scores import ObjectScores
-from masklet.evaluation.sequences import VideoSequence
 from masklet.model import Sam2
 from masklet.ops.rle import RLE, decode_rle, encode_rle
 from masklet.predictors.session_options import SessionOptions

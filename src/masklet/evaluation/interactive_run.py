@@ -15,12 +15,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from masklet.evaluation.datasets import check_sequence
+from masklet.datasets import check_sequence
+from masklet.datasets.sequences import VideoDataset, VideoSequence
 from masklet.evaluation.interactive import InteractiveOptions, InteractiveScores, Round, annotate_sequence
 from masklet.evaluation.model_choice import ModelChoice
 from masklet.evaluation.run_folder import RunFolder
 from masklet.evaluation.scores import ObjectScores
-from masklet.evaluation.sequences import VideoDataset, VideoSequence
 from masklet.evaluation.workers import Advance, Failure, Work, work_through
 from masklet.io.files import write_json
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from masklet.evaluation.rules import BOUNDARY_TOLERANCE
+from masklet.datasets.rules import BOUNDARY_TOLERANCE
 
 Mask = Bool[np.ndarray, "H W"]
 

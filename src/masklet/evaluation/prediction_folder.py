@@ -16,9 +16,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from masklet.evaluation.annotations import Annotations, LabelMaps, Masks, object_folders
-from masklet.evaluation.label_maps import read_palette, to_labels, write_labels
-from masklet.evaluation.sequences import VideoDataset, VideoSequence
+from masklet.datasets.annotations import Annotations, LabelMaps, Masks, object_folders
+from masklet.datasets.label_maps import read_palette, to_labels, write_labels
+from masklet.datasets.sequences import VideoDataset, VideoSequence
 from masklet.io.files import write_atomically
 from masklet.io.images import list_images
 

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from jaxtyping import Bool
 
-from masklet.evaluation.annotations import Masks, read_masks
+from masklet.datasets.annotations import Masks, read_masks
+from masklet.datasets.sequences import VideoSequence
 from masklet.evaluation.clicks import correction_click
-from masklet.evaluation.sequences import VideoSequence
 from masklet.ops.boxes import masks_to_boxes
 from masklet.predictors.video import VideoSession
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from masklet.evaluation.annotations import Annotations, LabelMaps, open_annotations
-from masklet.evaluation.datasets.layout import name_some
-from masklet.evaluation.rules import SAV_RULES, ScoreRules
+from masklet.datasets.annotations import Annotations, LabelMaps, open_annotations
+from masklet.datasets.layout import name_some
+from masklet.datasets.rules import SAV_RULES, ScoreRules
+from masklet.datasets.sequences import VideoDataset
 from masklet.evaluation.scores import SequenceScores, VideoScores
 from masklet.evaluation.scoring import nothing_to_score, score_sequence
-from masklet.evaluation.sequences import VideoDataset
 from masklet.evaluation.workers import Advance, Failure, Work, work_through
 
 INNER_FOLDERS = ("Annotations_6fps", "Annotations", "480p")

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from masklet.evaluation.annotations import Annotations, LabelMaps, Masks, ObjectFolders
+from masklet.datasets.annotations import Annotations, LabelMaps, Masks, ObjectFolders
+from masklet.datasets.rules import SAV_RULES, ScoreRules
 from masklet.evaluation.measures import Mask, contour_accuracy, region_similarity
-from masklet.evaluation.rules import SAV_RULES, ScoreRules
 from masklet.evaluation.scores import ObjectScores, SequenceScores
 
 

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from masklet.evaluation.annotations import Masks
+from masklet.datasets.annotations import Masks
+from masklet.datasets.sequences import VideoSequence
 from masklet.evaluation.protocols import PromptPlan, Protocol, given_masks, plan_prompts, prompt_object
-from masklet.evaluation.sequences import VideoSequence
 from masklet.model import Sam2
 from masklet.ops.masks import suppress_overlaps
 from masklet.predictors.video import VideoSession

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from masklet.datasets.sequences import VideoDataset
 from masklet.evaluation.page import Chart, Gallery, Page, Section, Table
 from masklet.evaluation.scores import ObjectScores, VideoScores
-from masklet.evaluation.sequences import VideoDataset
 from masklet.evaluation.vos_pictures import Case, draw_case
 from masklet.evaluation.vos_report import MEASURES, NUM_WORST, frames_curve, object_name, sorted_chart
 

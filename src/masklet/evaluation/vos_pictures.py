@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from masklet.evaluation.annotations import Annotations, read_masks
+from masklet.datasets.annotations import Annotations, read_masks
+from masklet.datasets.sequences import VideoDataset, VideoSequence, open_frames
 from masklet.evaluation.page import Picture
 from masklet.evaluation.score_folders import open_alike
-from masklet.evaluation.sequences import VideoDataset, VideoSequence, open_frames
 from masklet.io.overlay import draw_grid, draw_overlay
 
 NUM_COLUMNS = 2

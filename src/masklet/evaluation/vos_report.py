@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from masklet.datasets.sequences import VideoDataset
 from masklet.evaluation.page import Chart, Curve, Gallery, Headline, Page, Section, Table
 from masklet.evaluation.scores import ObjectScores, VideoScores
-from masklet.evaluation.sequences import VideoDataset
 from masklet.evaluation.vos_pictures import Case, draw_case
 
 NUM_WORST = 6

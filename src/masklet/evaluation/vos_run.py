@@ -17,13 +17,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from masklet.evaluation.annotations import Masks
+from masklet.datasets import check_sequence
+from masklet.datasets.annotations import Masks
+from masklet.datasets.sequences import VideoDataset, VideoSequence
 from masklet.evaluation.baselines import Baseline, follow_baseline
-from masklet.evaluation.datasets import check_sequence
 from masklet.evaluation.model_choice import ModelChoice
 from masklet.evaluation.prediction_folder import PredictionFolder, palette_of
 from masklet.evaluation.run_folder import RunFolder
-from masklet.evaluation.sequences import VideoDataset, VideoSequence
 from masklet.evaluation.vos import VosOptions, follow_sequence
 from masklet.evaluation.workers import Advance, Failure, Work, work_through
 from masklet.io.files import write_json

@@ -8,7 +8,7 @@ import pytest
 from cyclopts import App
 
 from masklet.cli.evaluate_masks import ScoreOptions, masks
-from masklet.evaluation.label_maps import write_labels
+from masklet.datasets.label_maps import write_labels
 from masklet.evaluation.results import COLUMNS, STATISTICS_COLUMNS, read_scores_json
 
 NUM_FRAMES = 5

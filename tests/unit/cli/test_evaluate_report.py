@@ -9,7 +9,7 @@ from PIL import Image
 
 from masklet.cli.console import UsageError
 from masklet.cli.evaluate_report import join_facts, name_runs, report
-from masklet.evaluation.label_maps import write_labels
+from masklet.datasets.label_maps import write_labels
 from masklet.evaluation.results import write_scores_json
 from masklet.evaluation.scores import ObjectScores, SequenceScores, VideoScores
 

@@ -10,7 +10,7 @@ from cyclopts import App
 
 from masklet.cli import evaluate_vos as command
 from masklet.cli.console import UsageError
-from masklet.evaluation.annotations import LabelMaps, ObjectFolders
+from masklet.datasets.annotations import LabelMaps, ObjectFolders
 from masklet.evaluation.results import read_scores_json
 
 NUM_FRAMES = 10

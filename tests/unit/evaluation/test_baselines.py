@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from masklet.datasets import open_dataset
 from masklet.evaluation.baselines import follow_baseline
-from masklet.evaluation.datasets import open_dataset
 from masklet.evaluation.measures import region_similarity
 from masklet.evaluation.vos import VosOptions
 from masklet.ops.masks import mask_iou

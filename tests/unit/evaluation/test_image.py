@@ -8,10 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
+from masklet.datasets.coco_regions import Region
+from masklet.datasets.image_data import AnnotatedImage
 from masklet.evaluation.clicks import correction_click
-from masklet.evaluation.coco_regions import Region
 from masklet.evaluation.image import ImageOptions, ImageScores, PromptKind, RegionScores, evaluate_images
-from masklet.evaluation.image_data import AnnotatedImage
 from masklet.model import Sam2
 from masklet.ops.boxes import masks_to_boxes
 from masklet.ops.masks import innermost_point, mask_iou

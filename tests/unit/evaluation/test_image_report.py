@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from masklet.datasets.image_data import AnnotatedImage
 from masklet.evaluation.image import ImageScores, RegionScores
-from masklet.evaluation.image_data import AnnotatedImage
 from masklet.evaluation.image_report import NUM_WORST, image_page, summarise, write_results
 from masklet.evaluation.page import Gallery
 from masklet.evaluation.report import render_page

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from masklet.evaluation.annotations import LabelMaps, open_annotations
+from masklet.datasets.annotations import LabelMaps, open_annotations
+from masklet.datasets.label_maps import write_labels
+from masklet.datasets.sequences import VideoSequence
 from masklet.evaluation.clicks import correction_click
 from masklet.evaluation.interactive import (
     InteractiveOptions,
@@ -15,10 +17,8 @@ from masklet.evaluation.interactive import (
     annotate_sequence,
     read_truth,
 )
-from masklet.evaluation.label_maps import write_labels
 from masklet.evaluation.measures import region_similarity
 from masklet.evaluation.scores import ObjectScores
-from masklet.evaluation.sequences import VideoSequence
 from masklet.ops.masks import innermost_point
 from masklet.predictors.video import VideoSession
 

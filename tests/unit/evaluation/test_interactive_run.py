@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from masklet.datasets.sequences import VideoDataset
 from masklet.evaluation import interactive_run
 from masklet.evaluation.interactive import InteractiveOptions
 from masklet.evaluation.interactive_run import InteractiveRun, run_interactive
 from masklet.evaluation.model_choice import ModelChoice
-from masklet.evaluation.sequences import VideoDataset
 
 OPTIONS = InteractiveOptions(mode="online", max_frames=2, num_clicks=1)
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from masklet.evaluation.label_maps import read_labels
+from masklet.datasets.label_maps import read_labels
 from masklet.evaluation.measures import boundary, contour_accuracy, region_similarity
 
 MASKS = st.tuples(st.integers(1, 24), st.integers(1, 24)).flatmap(

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from masklet.evaluation.annotations import LabelMaps, ObjectFolders
-from masklet.evaluation.label_maps import davis_palette, read_palette
+from masklet.datasets.annotations import LabelMaps, ObjectFolders
+from masklet.datasets.label_maps import davis_palette, read_palette
+from masklet.datasets.sequences import VideoDataset
 from masklet.evaluation.prediction_folder import PredictionFolder, palette_of, write_submission_zip
-from masklet.evaluation.sequences import VideoDataset
 
 SIZE = (6, 8)
 LEFT, RIGHT = np.zeros(SIZE, bool), np.zeros(SIZE, bool)

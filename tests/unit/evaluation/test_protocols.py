@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from masklet.evaluation.annotations import ObjectFolders
-from masklet.evaluation.label_maps import write_labels
+from masklet.datasets.annotations import ObjectFolders
+from masklet.datasets.label_maps import write_labels
+from masklet.datasets.sequences import VideoSequence
 from masklet.evaluation.protocols import given_masks, plan_prompts, prompt_object
-from masklet.evaluation.sequences import VideoSequence
 from masklet.predictors.video import VideoSession
 from masklet.types import FrameMasks, PointLabel
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from masklet.evaluation.annotations import LabelMaps, ObjectFolders
-from masklet.evaluation.label_maps import write_labels
-from masklet.evaluation.rules import DAVIS_RULES
+from masklet.datasets.annotations import LabelMaps, ObjectFolders
+from masklet.datasets.label_maps import write_labels
+from masklet.datasets.rules import DAVIS_RULES
+from masklet.datasets.sequences import VideoDataset, VideoSequence
 from masklet.evaluation.score_folders import find_masks, open_alike, score_dataset, score_folders
-from masklet.evaluation.sequences import VideoDataset, VideoSequence
 from masklet.io.files import write_mask_png
 
 

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from masklet.evaluation.annotations import LabelMaps, Masks, ObjectFolders
-from masklet.evaluation.label_maps import write_labels
-from masklet.evaluation.rules import DAVIS_RULES, SAV_RULES, ScoreRules
+from masklet.datasets.annotations import LabelMaps, Masks, ObjectFolders
+from masklet.datasets.label_maps import write_labels
+from masklet.datasets.rules import DAVIS_RULES, SAV_RULES, ScoreRules
 from masklet.evaluation.scores import SequenceScores
 from masklet.evaluation.scoring import score_sequence
 from masklet.io.files import write_mask_png

@@ -4,10 +4,10 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+from masklet.datasets.sequences import VideoDataset, VideoSequence
 from masklet.evaluation.page import Chart, Gallery, Page, Table
 from masklet.evaluation.report import render_page
 from masklet.evaluation.scores import ObjectScores, SequenceScores, VideoScores
-from masklet.evaluation.sequences import VideoDataset, VideoSequence
 from masklet.evaluation.vos_comparison import comparison_page
 from masklet.evaluation.vos_report import NUM_WORST
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from masklet.evaluation.annotations import LabelMaps, open_annotations
-from masklet.evaluation.label_maps import write_labels
-from masklet.evaluation.sequences import VideoDataset, VideoSequence
+from masklet.datasets.annotations import LabelMaps, open_annotations
+from masklet.datasets.label_maps import write_labels
+from masklet.datasets.sequences import VideoDataset, VideoSequence
 from masklet.evaluation.vos_pictures import Case, draw_case
 from masklet.io.files import write_mask_png
 from masklet.io.images import read_image

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from masklet.datasets.sequences import VideoDataset, VideoSequence
 from masklet.evaluation.page import Chart, Gallery, Headline, Page, Table
 from masklet.evaluation.report import render_page
 from masklet.evaluation.scores import ObjectScores, SequenceScores, VideoScores
-from masklet.evaluation.sequences import VideoDataset, VideoSequence
 from masklet.evaluation.vos_report import (
     NUM_WORST,
     frames_curve,

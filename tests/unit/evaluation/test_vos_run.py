@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from masklet.evaluation.annotations import LabelMaps, ObjectFolders
-from masklet.evaluation.label_maps import read_labels
+from masklet.datasets.annotations import LabelMaps, ObjectFolders
+from masklet.datasets.label_maps import read_labels
+from masklet.datasets.sequences import VideoDataset
 from masklet.evaluation.model_choice import ModelChoice
-from masklet.evaluation.sequences import VideoDataset
 from masklet.evaluation.vos import VosOptions, follow_sequence
 from masklet.evaluation.vos_run import Timing, VosRun, run_vos
 

@@ -1,6 +1,0 @@
-"""Data sets of videos with masks, as their authors publish them, and of one's own."""
-
-from masklet.evaluation.datasets.check import check_sequence
-from masklet.evaluation.datasets.registry import DATASETS, open_dataset
-
-__all__ = ["DATASETS", "check_sequence", "open_dataset"]
