@@ -43,14 +43,16 @@ ALLOWED: dict[str, set[str]] = {
 
 OPTIONAL: dict[str, set[str]] = {
     "fastapi": {"server"},
-    "lightning": {"training"},
+    "lightning_fabric": {"training"},
     "onnx": set(),
+    "pydantic": {"training"},
     "skimage": {"training"},
     "sqlalchemy": {"server"},
     "supervision": set(),
     "tensorboard": {"training"},
     "transformers": set(),
     "uvicorn": {"server"},
+    "yaml": {"training"},
 }
 """Packages of the extras -> the parts that may import them at the top of a file; elsewhere a function does it."""
 
