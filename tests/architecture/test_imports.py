@@ -52,7 +52,6 @@ OPTIONAL: dict[str, set[str]] = {
     "tensorboard": {"training"},
     "transformers": set(),
     "uvicorn": {"server"},
-    "yaml": {"training"},
 }
 """Packages of the extras -> the parts that may import them at the top of a file; elsewhere a function does it."""
 
