@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from masklet.io.images import preprocess_batch
-from masklet.training.clips import ClipSample
 from masklet.training.prompts import first_click
+from masklet.training.scenes.clips import ClipSample
+from masklet.training.scenes.synthetic import ImageSample
 from masklet.training.step import PromptedBatch
-from masklet.training.synthetic import ImageSample
 from masklet.training.video_step import PromptedClips
 
 

@@ -23,8 +23,8 @@ from masklet.training.batches import image_batches
 from masklet.training.fit import Fit, FitConfig
 from masklet.training.initialise import initialise
 from masklet.training.losses import LossWeights
+from masklet.training.scenes.synthetic import SceneConfig, SyntheticScenes
 from masklet.training.step import PromptConfig, image_step
-from masklet.training.synthetic import SceneConfig, SyntheticScenes
 
 FOCAL_WEIGHT = 2.0
 """A tenth of the published weight: in short trials from nothing, higher ones went with empty masks."""
@@ -65,7 +65,7 @@ def main() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sources", type=Path, required=True, help="folder that masklet.training.prepare filled")
+    parser.add_argument("--sources", type=Path, required=True, help="folder of the prepared pictures")
     parser.add_argument("--output", type=Path, required=True, help="folder of the run; resumed where it has a state")
     parser.add_argument("--steps", type=int, required=True, help="step to train to, counted over all rounds")
     parser.add_argument("--decay-steps", type=int, default=0, help="last steps, with the rate falling to zero")

@@ -22,11 +22,11 @@ from masklet.checkpoint.save import save_model
 from masklet.checkpoint.strict import load_into
 from masklet.model import Sam2
 from masklet.training.batches import clip_batches
-from masklet.training.clips import ClipConfig, MovingScenes
 from masklet.training.fit import Fit, FitConfig
 from masklet.training.losses import LossWeights
 from masklet.training.nano import FOCAL_WEIGHT
-from masklet.training.synthetic import SceneConfig
+from masklet.training.scenes.clips import ClipConfig, MovingScenes
+from masklet.training.scenes.synthetic import SceneConfig
 from masklet.training.video_step import video_step
 
 RATES = {
@@ -108,7 +108,7 @@ def blend_decoder(model: Sam2, other: Sam2) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sources", type=Path, required=True, help="folder that masklet.training.prepare filled")
+    parser.add_argument("--sources", type=Path, required=True, help="folder of the prepared pictures")
     parser.add_argument("--output", type=Path, required=True, help="folder of the run; resumed where it has a state")
     parser.add_argument("--weights", type=Path, required=True, help="what to begin with")
     parser.add_argument("--begin", action="store_true", help="the memory parts of these weights were never trained")

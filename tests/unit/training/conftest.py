@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from masklet.config import DecoderConfig, MemoryConfig, ModelConfig, TrunkConfig
-from masklet.training.prepare import write_cutouts, write_views
+from masklet.training.scenes.prepare import write_cutouts, write_views
 
 
 @pytest.fixture(scope="session")

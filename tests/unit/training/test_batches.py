@@ -13,9 +13,9 @@ from torch.utils.data import IterableDataset
 from masklet.io.images import preprocess
 from masklet.ops.masks import innermost_point
 from masklet.training.batches import Collate, clip_batches, image_batches
-from masklet.training.clips import ClipSample
 from masklet.training.prompts import INNERMOST_CLICKS
-from masklet.training.synthetic import ImageSample
+from masklet.training.scenes.clips import ClipSample
+from masklet.training.scenes.synthetic import ImageSample
 
 SIDE = 32
 

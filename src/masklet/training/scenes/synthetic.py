@@ -2,7 +2,7 @@
 
 Three recipes, chosen at random: a photograph with its own regions as masks; cut-outs pasted on a photograph, with
 the masks of the visible cut-outs beside the photograph's regions; and mosaics, shapes filled with textures of
-photographs, on which cut-outs may lie. The pictures are prepared by `masklet.training.prepare`.
+photographs, on which cut-outs may lie. The pictures are prepared by `masklet.training.scenes.prepare`.
 """
 
 import itertools
@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 from torch.utils.data import IterableDataset, get_worker_info
 
-from masklet.training.augment import AugmentConfig, Augmenter, tone_table
-from masklet.training.compose import Canvas, Look, Placement, paste, random_blob, random_partition
-from masklet.training.sources import DEFAULT_ROOT
+from masklet.training.scenes.augment import AugmentConfig, Augmenter, tone_table
+from masklet.training.scenes.compose import Canvas, Look, Placement, paste, random_blob, random_partition
+from masklet.training.scenes.sources import DEFAULT_ROOT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ class _Pictures:
     def __init__(self, root: Path, kind_weights: tuple[float, ...]) -> None:
         folder = root / "prepared"
         if not (folder / "views_rgb.npy").exists():
-            raise ValueError(f"no prepared pictures in {folder}; run python -m masklet.training.prepare --root {root}")
+            raise ValueError(f"no pictures in {folder}; run python -m masklet.training.scenes.prepare --root {root}")
         self._pixels = np.load(folder / "cutouts.npy", mmap_mode="r")
         self._index = np.load(folder / "cutouts_index.npy")
         self.rgb, self.labels, self.members, self.scores = (
@@ -97,7 +97,7 @@ class _Pictures:
 
 
 class SyntheticScenes(IterableDataset):
-    """Endless stream of `ImageSample`, made of what `masklet.training.prepare` put in the folder `root`.
+    """Endless stream of `ImageSample`, made of what `masklet.training.scenes.prepare` put in the folder `root`.
 
     It is the same for the same seed and worker; streams of different seeds and of different workers are independent.
     ValueError where nothing was prepared.

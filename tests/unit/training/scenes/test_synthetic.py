@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from torch.utils.data import DataLoader
 
-from masklet.training.augment import AugmentConfig
-from masklet.training.synthetic import ImageSample, SceneConfig, SyntheticScenes
+from masklet.training.scenes.augment import AugmentConfig
+from masklet.training.scenes.synthetic import ImageSample, SceneConfig, SyntheticScenes
 
 SIDE = 64
 SMALL = SceneConfig(image_size=SIDE, max_masks=5)

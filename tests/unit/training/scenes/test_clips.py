@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from masklet.training.augment import AugmentConfig
-from masklet.training.clips import ClipConfig, ClipSample, MovingScenes
-from masklet.training.synthetic import SceneConfig
+from masklet.training.scenes.augment import AugmentConfig
+from masklet.training.scenes.clips import ClipConfig, ClipSample, MovingScenes
+from masklet.training.scenes.synthetic import SceneConfig
 
 SIDE = 64
 CALM = AugmentConfig(

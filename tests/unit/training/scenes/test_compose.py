@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from masklet.training.compose import Canvas, Look, Placement, paste, random_blob, random_partition, warp_cutout
+from masklet.training.scenes.compose import Canvas, Look, Placement, paste, random_blob, random_partition, warp_cutout
 
 SIDE = 64
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from masklet.training.augment import AugmentConfig, Augmenter
+from masklet.training.scenes.augment import AugmentConfig, Augmenter
 
 SIDE = 64
 

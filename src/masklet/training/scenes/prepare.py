@@ -24,8 +24,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from masklet.training.regions import find_regions
-from masklet.training.sources import DEFAULT_ROOT, background_name, fetch, find_backgrounds, is_photograph
+from masklet.training.scenes.regions import find_regions
+from masklet.training.scenes.sources import DEFAULT_ROOT, background_name, fetch, find_backgrounds, is_photograph
 
 KINDS = ("photo", "drawing", "clipart", "emoji", "emoji3d")
 """Of cut-outs, in the order of the index's numbers. `emoji3d` are rendered ones."""
@@ -280,7 +280,7 @@ def prepare(root: Path) -> dict[str, int]:
 
 
 def main() -> None:
-    """Fetch and prepare the pictures: `python -m masklet.training.prepare [--root FOLDER]`."""
+    """Fetch and prepare the pictures: `python -m masklet.training.scenes.prepare [--root FOLDER]`."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--root", type=Path, default=DEFAULT_ROOT)
     root = parser.parse_args().root

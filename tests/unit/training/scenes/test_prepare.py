@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from masklet.training.prepare import (
+from masklet.training.scenes.prepare import (
     KINDS,
     VIEW_SIZE,
     clean_cutout,

@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 from torch.utils.data import IterableDataset, get_worker_info
 
-from masklet.training.augment import Augmenter
-from masklet.training.compose import Canvas, Placement, paste
-from masklet.training.prepare import DEFAULT_ROOT
-from masklet.training.synthetic import SceneConfig, SyntheticScenes
+from masklet.training.scenes.augment import Augmenter
+from masklet.training.scenes.compose import Canvas, Placement, paste
+from masklet.training.scenes.sources import DEFAULT_ROOT
+from masklet.training.scenes.synthetic import SceneConfig, SyntheticScenes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ most of the animals one by one; those of `explore_monuments` and `explore_world_
 GPL-3+. Carved pictures (see `carve_webp`) bear no file names, so none is matched to its own entry.
 
 `fetch` downloads and unpacks without installing anything (`apt-get download` and `dpkg -x`, `npm pack`);
-`masklet.training.prepare` turns the unpacked folders into packed arrays.
+`masklet.training.scenes.prepare` turns the unpacked folders into packed arrays.
 """
 
 import struct

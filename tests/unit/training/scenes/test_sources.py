@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from masklet.training import sources
-from masklet.training.sources import (
+from masklet.training.scenes import sources
+from masklet.training.scenes.sources import (
     PACKAGES,
     SourcePackage,
     background_name,

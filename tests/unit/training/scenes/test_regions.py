@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from masklet.training.regions import find_regions
+from masklet.training.scenes.regions import find_regions
 
 
 def test_find_regions_finds_the_things_in_a_picture() -> None:
