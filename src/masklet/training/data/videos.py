@@ -90,7 +90,7 @@ def open_video_clips(config: VideoClipsConfig) -> "VideoClips":
         masks=config.masks,
     )
     excluded = set(read_names(config.exclude)) if config.exclude else set()
-    if excluded and excluded.isdisjoint(sequence.name for sequence in dataset.sequences):
+    if excluded and not config.include and excluded.isdisjoint(sequence.name for sequence in dataset.sequences):
         raise ValueError(f"{config.exclude} names no video of {config.folder}: names are those of its folders")
     taken = [
         sequence

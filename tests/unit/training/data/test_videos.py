@@ -118,6 +118,7 @@ def test_a_list_includes_another_excludes_and_a_share_is_held_out(make_squares: 
     assert held_out
     assert sorted(train + held_out) == names
     exclude.write_text("other")
+    assert taken(include=include, exclude=exclude) == names[:12]
     with pytest.raises(ValueError, match=r"exclude\.txt names no video"):
         taken(exclude=exclude)
     exclude.write_text("\n".join(names))
