@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 class WeightAverage:
@@ -33,7 +34,8 @@ class WeightAverage:
         # Early on the average would remember the weights of the start: let it forget faster.
         decay = min(self.decay, (1 + self.num_updates) / (10 + self.num_updates))
         parameters = dict(model.named_parameters())
-        torch._foreach_lerp_(list(self.weights.values()), [parameters[name] for name in self.weights], 1 - decay)
+        take_in = get_ema_multi_avg_fn(decay)
+        take_in(list(self.weights.values()), [parameters[name] for name in self.weights], self.num_updates)
 
     @contextmanager
     def applied_to(self, model: nn.Module) -> Iterator[None]:
