@@ -146,7 +146,7 @@ def _weight_decays(model: Sam2, config: OptimiserConfig) -> dict[str, float]:
 
 
 def trainable_summary(model: nn.Module) -> str:
-    """How many parameters are trained, in all and by part, in a line to print."""
+    """How many parameters are trained, in all and by part, and which parts are frozen: a line to print."""
     trained: dict[str, int] = {}
     total: dict[str, int] = {}
     for name, parameter in model.named_parameters():
@@ -154,13 +154,10 @@ def trainable_summary(model: nn.Module) -> str:
         total[part] = total.get(part, 0) + parameter.numel()
         trained[part] = trained.get(part, 0) + parameter.numel() * parameter.requires_grad
     parts = ", ".join(
-        f"{part} {_some(trained[part], total[part])}"
-        for part in sorted(total, key=lambda part: total[part], reverse=True)
+        f"{part} {count:,}" if count == total[part] else f"{part} {count:,} of {total[part]:,}"
+        for part, count in sorted(trained.items(), key=lambda item: -item[1])
+        if count
     )
-    return f"{sum(trained.values()):,} of {sum(total.values()):,} parameters are trained: {parts}"
-
-
-def _some(part: int, whole: int) -> str:
-    if part in (0, whole):
-        return f"all {whole:,}" if part else "none"
-    return f"{part:,} of {whole:,}"
+    summary = f"{sum(trained.values()):,} of {sum(total.values()):,} parameters are trained: {parts or 'none'}"
+    frozen = ", ".join(part for part, count in trained.items() if not count)
+    return f"{summary}; frozen: {frozen}" if frozen else summary
