@@ -7,13 +7,13 @@ have the same objects; here clips may differ in their number of objects.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
 from masklet.io.images import preprocess_batch
-from masklet.ops.masks import innermost_point
 from masklet.training.samples import Clip, ClipBatch
 
 
@@ -82,11 +82,18 @@ def choose_objects(clip: Clip, num_objects: int, rng: np.random.Generator) -> Cl
 
 
 def _centre(mask: Bool[np.ndarray, "S S"]) -> tuple[float, float]:
-    """The innermost point (x, y); NaN for an empty mask. Only the part around the object is searched, which is enough:
-    the rest lies outside, as does what is beyond the image."""
+    """The innermost point (x, y), the first row by row; NaN for an empty mask.
+
+    Only the part around the object is searched, which is enough: the rest lies outside, as does what is beyond the
+    image. Of `ops.masks.innermost_point` it is the exact version: with one thread OpenCV's distances differ in their
+    last bits from call to call (opencv/opencv#24082), and so would the choice among points equally far inside. Squares
+    of distances are whole numbers.
+    """
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not len(rows):
         return np.nan, np.nan
     top, left = int(rows[0]), int(columns[0])
-    x, y = innermost_point(mask[top : rows[-1] + 1, left : columns[-1] + 1])
-    return left + x, top + y
+    inside = np.pad(mask[top : rows[-1] + 1, left : columns[-1] + 1], 1).astype(np.uint8)
+    distances = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    y, x = np.unravel_index(np.rint(distances * distances).argmax(), distances.shape)
+    return float(left + x - 1), float(top + y - 1)

@@ -1,11 +1,13 @@
+from collections.abc import Iterator
+
+import cv2
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from masklet.io.images import preprocess
-from masklet.ops.masks import innermost_point
 from masklet.training.data.collate import choose_objects, collate
 from masklet.training.samples import Clip
 
@@ -33,15 +35,45 @@ def test_a_batch_holds_the_clips_in_order():
     assert batch.centres.isnan().all()
 
 
-@given(seed=st.integers(0, 2**32), top=st.integers(0, 15), left=st.integers(0, 15), share=st.floats(0.3, 1))
+def innermost(mask: np.ndarray) -> tuple[int, int]:
+    """By trying: of the pixels (x, y) farthest from all outside, beyond the border too, the first row by row."""
+    outside = np.argwhere(~np.pad(mask, 1)) - 1
+    depths = {(x, y): ((outside - (y, x)) ** 2).sum(1).min() for y, x in np.argwhere(mask).tolist()}
+    return max(depths, key=lambda point: depths[point])
+
+
+@pytest.fixture(params=[1, 2])
+def opencv_threads(request: pytest.FixtureRequest) -> Iterator[None]:
+    """One thread, as in workers, and two: OpenCV measures distances by different code."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(request.param)
+    yield
+    cv2.setNumThreads(before)
+
+
+@pytest.mark.usefixtures("opencv_threads")
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32), top=st.integers(0, 15), left=st.integers(0, 15), share=st.floats(0.8, 1))
 def test_centres_are_the_innermost_points(seed: int, top: int, left: int, share: float):
     rng = np.random.default_rng(seed)
     clip = Clip(frames=np.zeros((2, 16, 16, 3), np.uint8), masks=np.zeros((2, 1, 16, 16), bool))
     clip.masks[0, 0, top:, left:] = rng.random((16 - top, 16 - left)) < share
     clip.masks[0, 0, top, left] = True
     centres = collate([clip], with_centres=True).centres
-    assert tuple(centres[0, 0].tolist()) == innermost_point(clip.masks[0, 0])
+    assert tuple(centres[0, 0].tolist()) == innermost(clip.masks[0, 0])
     assert centres[1, 0].isnan().all()
+
+
+@pytest.mark.usefixtures("opencv_threads")
+def test_of_points_equally_far_inside_the_first_is_taken():
+    rng = np.random.default_rng(0)
+    clip = Clip(frames=np.zeros((1, 256, 256, 3), np.uint8), masks=np.zeros((1, 60, 256, 256), bool))
+    for mask in clip.masks[0]:
+        corners = rng.integers(0, 126, (8, 2)).astype(np.int32)
+        quarter = cv2.fillPoly(np.zeros((128, 128), np.uint8), [corners], 1) > 0
+        mask[:] = np.block([[quarter, quarter[:, ::-1]], [quarter[::-1], quarter[::-1, ::-1]]])
+    # Each point has its like in all quarters, of which the upper left comes first.
+    assert (collate([clip], with_centres=True).centres < 128).all()
 
 
 @given(available=st.integers(1, 6), wanted=st.integers(1, 10), seed=st.integers(0, 2**32))

@@ -4,7 +4,7 @@ import os
 import signal
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -13,7 +13,11 @@ import numpy as np
 import pytest
 import torch
 
+from masklet.datasets.sequences import VideoSequence
 from masklet.training.data.loader import Destination, LoaderConfig, TrainingSource, batches, plan_for
+from masklet.training.data.transforms import PUBLISHED, Transforms
+from masklet.training.data.videos import VideoClips
+from masklet.training.data.window import WindowConfig
 from masklet.training.samples import Clip, ClipBatch
 
 SIDE = 16
@@ -68,6 +72,14 @@ def test_batches_are_the_same_with_workers_and_after_resuming(num_workers: int):
     whole = take(7)
     assert_equal(take(7, num_workers=num_workers), whole)
     assert_equal(take(3, num_workers=num_workers, start_step=4), whole[4:])
+
+
+def test_batches_of_transformed_videos_are_the_same_with_workers(make_squares: Callable[..., VideoSequence]):
+    clips = VideoClips([make_squares("a"), make_squares("b", every=2)], WindowConfig(num_frames=3))
+    source = TrainingSource(
+        clips=clips, name="squares", batch_size=2, transform=Transforms(PUBLISHED, 32), with_centres=True
+    )
+    assert_equal(take(4, [source], num_workers=2), take(4, [source]))
 
 
 def test_sources_keep_their_settings():
