@@ -1,7 +1,8 @@
 """Regions of a COCO annotation file, and of others that keep masks in the same way: LVIS, SA-1B.
 
-The file is read whole, as it is one JSON value; masks are made when they are asked for. Of the categories nothing is
-used: what is pointed at has no name. Crowds, which are many objects in one mask, are left out and counted.
+The file is read whole, as it is one JSON value; masks are made when they are asked for. Of the categories only the
+names are kept, to choose by: what is pointed at has no name. Crowds, which are many objects in one mask, are left out
+and counted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,8 +32,9 @@ class Region:
 class CocoFile:
     """The pictures of an annotation file, by their ids, and what is annotated on each.
 
-    num_crowds: how many annotations were left out. FileNotFoundError; ValueError, naming the file, for what is no JSON,
-    lacks `images` or `annotations`, or annotates a picture that it does not list.
+    categories: names by id, none where the file has none. num_crowds: how many annotations were left out.
+    FileNotFoundError; ValueError, naming the file, for what is no JSON, lacks `images` or `annotations`, or annotates a
+    picture that it does not list.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -43,8 +45,11 @@ class CocoFile:
                 raise ValueError(f"{path} has no list {key!r}: a COCO file has images and annotations")
         self.images: dict[int, dict[str, Any]] = {}
         self._annotations: dict[int, list[dict[str, Any]]] = {}
+        self.categories: dict[int, str] = {}
         self.num_crowds = 0
         try:
+            for category in contents.get("categories") or ():
+                self.categories[category["id"]] = str(category["name"])
             for image in contents["images"]:
                 self.images[image["id"]] = image
             for annotation in contents["annotations"]:
@@ -77,12 +82,18 @@ class CocoFile:
             raise ValueError(f"{self.path} does not say which file the image {image_id} is: it has no file_name")
         return name
 
+    def annotations(self, image_id: int) -> list[dict[str, Any]]:
+        """What is annotated on a picture, as the file has it, without crowds."""
+        return self._annotations.get(image_id, [])
+
+    def size(self, image_id: int) -> tuple[int, int] | None:
+        """A picture's (height, width), if the file says it."""
+        image = self.images[image_id]
+        return (image["height"], image["width"]) if {"height", "width"} <= image.keys() else None
+
     def read(self, image_id: int) -> list[Region]:
         """A picture's regions. ValueError names the file and the annotation whose mask cannot be read."""
-        image, size = self.images[image_id], None
-        if {"height", "width"} <= image.keys():
-            size = (image["height"], image["width"])
-        return read_regions(self._annotations[image_id], size, self.path)
+        return read_regions(self.annotations(image_id), self.size(image_id), self.path)
 
 
 def read_regions(annotations: Sequence[Mapping[str, Any]], size: tuple[int, int] | None, source: Path) -> list[Region]:

@@ -1,11 +1,11 @@
-"""Pictures with annotated regions, to evaluate prompts on: what there is, before any of it is read.
+"""Pictures with annotated regions, to learn from and to evaluate prompts on: what there is, before any of it is read.
 
 Four kinds, told apart by what lies in the folder:
 
     coco    annotations.json (or *coco*.json, *lvis*.json, or the file itself), pictures beside it or in a folder
     bsds    X.jpg beside X.npz with `segmentations` (annotators, H, W), of which the first annotator counts
     sa1b    X.jpg beside X.json with `annotations`, masks as RLE
-    masks   images/X.jpg, and masks/X.png (a label map) or masks/X/*.png (a mask each)
+    masks   images/X.jpg, and masks/X.png (a label map) or masks/X/*.png (a mask each); see `mask_files`
 
 Regions of BSDS cover the whole picture, ground and specks too, so by default those of 1% to 50% of it count.
 """
@@ -15,14 +15,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from masklet.datasets.coco_regions import CocoFile, Region, read_regions
-from masklet.datasets.label_maps import find_values, read_labels
+from masklet.datasets.mask_files import open_masks, pair_masks
 from masklet.io.files import read_json
-from masklet.io.images import list_images, natural_key
+from masklet.io.images import natural_key
 
 ImageDataKind: TypeAlias = Literal["coco", "bsds", "sa1b", "masks"]
 
@@ -129,7 +129,7 @@ def _open_coco(root: Path, pictures: Path | None) -> ImageDataset:
     coco = CocoFile(file)
     folders = [pictures] if pictures else [file.parent, file.parent / "images"]
     images = [
-        AnnotatedImage(path=_find_picture(coco.file_name(id_), folders), source=file, read=partial(coco.read, id_))
+        AnnotatedImage(path=find_picture(coco.file_name(id_), folders), source=file, read=partial(coco.read, id_))
         for id_ in coco.annotated
     ]
     notes = []
@@ -140,7 +140,7 @@ def _open_coco(root: Path, pictures: Path | None) -> ImageDataset:
     return ImageDataset(name=file.stem, kind="coco", images=tuple(images), notes=tuple(notes))
 
 
-def _find_picture(name: str, folders: list[Path]) -> Path:
+def find_picture(name: str, folders: list[Path]) -> Path:
     """The picture in one of the folders, under its whole name or the last part of it; else where it should be."""
     places = [folder / part for folder in folders for part in (name, Path(name).name)]
     return next((place for place in places if place.is_file()), places[0])
@@ -149,7 +149,7 @@ def _find_picture(name: str, folders: list[Path]) -> Path:
 def _open_pairs(pattern: str, read: Callable[[Path], list[Region]], root: Path) -> list[AnnotatedImage]:
     """Files with the regions of a picture each, which lies beside them."""
     return [
-        AnnotatedImage(path=_beside(file), source=file, read=partial(read, file))
+        AnnotatedImage(path=find_beside(file), source=file, read=partial(read, file))
         for file in sorted(root.glob(pattern), key=natural_key)
     ]
 
@@ -167,13 +167,18 @@ def _read_bsds(file: Path) -> list[Region]:
 
 
 def _read_sa1b(file: Path) -> list[Region]:
+    return read_regions(read_sa1b_annotations(file), None, file)
+
+
+def read_sa1b_annotations(file: Path) -> list[dict[str, Any]]:
+    """The annotations of a picture's JSON file, as they are. FileNotFoundError; ValueError for another file."""
     annotations = read_json(file, ("annotations",))["annotations"]
     if not isinstance(annotations, list) or not all(isinstance(entry, dict) for entry in annotations):
         raise ValueError(f"{file} has no list `annotations`, as a file of SA-1B has")
-    return read_regions(annotations, None, file)
+    return annotations
 
 
-def _beside(file: Path) -> Path:
+def find_beside(file: Path) -> Path:
     """The picture of the same name in the same folder; else where a JPEG of it should be."""
     extensions = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG", ".webp", ".tif", ".tiff", ".bmp")
     places = [file.with_suffix(extension) for extension in extensions]
@@ -181,33 +186,9 @@ def _beside(file: Path) -> Path:
 
 
 def _open_masks(root: Path) -> list[AnnotatedImage]:
-    images, pictures = [], list_images(root / "images")
-    stems: dict[str, Path] = {}
-    for picture in pictures:
-        if (twin := stems.setdefault(picture.stem, picture)) != picture:
-            raise ValueError(f"{twin} and {picture} are both called {picture.stem}, as are masks: rename one of them")
-    masks = [path for path in sorted((root / "masks").iterdir()) if path.name[0] != "."]
-    strange = [path for path in masks if (path.name if path.is_dir() else path.stem) not in stems]
-    if strange:
-        raise ValueError(f"{strange[0]} is of a picture that {root / 'images'} has not")
-    for picture in pictures:
-        label_map, folder = root / "masks" / f"{picture.stem}.png", root / "masks" / picture.stem
-        if folder.is_dir() and label_map.exists():
-            raise ValueError(f"{folder} and {label_map} are both masks of {picture.name}: keep one of them")
-        if folder.is_dir():
-            images.append(AnnotatedImage(path=picture, source=folder, read=partial(_read_mask_files, folder)))
-        else:
-            images.append(AnnotatedImage(path=picture, source=label_map, read=partial(_read_label_map, label_map)))
-    return images
+    pairs = pair_masks(root / "images", root / "masks")
+    return [AnnotatedImage(path=pair.path, source=pair.masks, read=partial(_read_masks, pair.masks)) for pair in pairs]
 
 
-def _read_label_map(file: Path) -> list[Region]:
-    labels = read_labels(file)
-    return [Region(name=str(label), mask=labels == label) for label in find_values(labels) if label != 0]
-
-
-def _read_mask_files(folder: Path) -> list[Region]:
-    files = sorted(folder.glob("*.png"), key=natural_key)
-    if not files:
-        raise ValueError(f"{folder} has no masks in it: a PNG for each object was expected")
-    return [Region(name=file.stem, mask=read_labels(file) > 0) for file in files]
+def _read_masks(source: Path) -> list[Region]:
+    return [Region(name=name, mask=read()) for name, read in open_masks(source).items()]

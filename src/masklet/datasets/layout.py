@@ -36,19 +36,19 @@ def require_folder(path: Path, what: str) -> Path:
     )
 
 
-def read_names(path: Path) -> list[str]:
-    """The lines of a list of sequences, in order, each once. FileNotFoundError; ValueError where it names none."""
+def read_names(path: Path, what: str = "sequence") -> list[str]:
+    """The lines of a list of names, in order, each once. FileNotFoundError; ValueError where it names none."""
     if not path.is_file():
         lists = sorted(file.name for file in path.parent.glob("*.txt")) if path.parent.is_dir() else []
         there = f"{path.parent} has {name_some(lists)}" if lists else "there is none in its folder either"
-        raise FileNotFoundError(f"there is no list of sequences {path}: {there}")
+        raise FileNotFoundError(f"there is no list of {what}s {path}: {there}")
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is no text: a list of sequences, one a line, was expected") from error
+        raise ValueError(f"{path} is no text: a list of {what}s, one a line, was expected") from error
     names = dict.fromkeys(line.strip() for line in lines if line.strip())
     if not names:
-        raise ValueError(f"{path} names no sequence: one a line was expected")
+        raise ValueError(f"{path} names no {what}: one a line was expected")
     return list(names)
 
 

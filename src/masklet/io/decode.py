@@ -25,8 +25,11 @@ _UPRIGHT = {
 _pixel_limit = threading.Lock()
 
 
-def open_picture(path: str | Path) -> Image.Image:
+def open_picture(path: str | Path, least_side: int | None = None) -> Image.Image:
     """A picture's file, fully decoded, in the mode it has; of an animation, the first frame.
+
+    least_side: a JPEG is decoded at a half, a quarter or an eighth of its size, which is quicker, as long as its sides
+    stay this long. None: at full size.
 
     FileNotFoundError or IsADirectoryError name the path. ValueError, naming it too, where the file is no picture, is
     truncated or damaged, or claims more than MAX_PIXELS.
@@ -51,6 +54,8 @@ def open_picture(path: str | Path) -> Image.Image:
                 f"{path} is {image.width} x {image.height} pixels, more than the {MAX_PIXELS} that are read: "
                 "make it smaller first"
             )
+        if least_side is not None:
+            image.draft(None, (least_side, least_side))
         load_whole(image, str(path))
     return image
 
@@ -79,11 +84,23 @@ def _identify(file: BinaryIO) -> Image.Image:
 
 def upright(image: Image.Image) -> Image.Image:
     """The picture as its EXIF orientation wants it seen."""
-    try:
-        orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
-    except Exception:  # damaged EXIF says nothing about the orientation
-        return image
+    orientation = _orientation(image)
     return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
+
+
+def upright_size(path: str | Path) -> tuple[int, int]:
+    """(height, width) of the picture in a file as it is seen upright, from the file's head alone."""
+    with Path(path).open("rb") as file:
+        image = _identify(file)
+        sideways = _orientation(image) in (5, 6, 7, 8)
+        return image.size if sideways else image.size[::-1]
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return image.getexif().get(_EXIF_ORIENTATION, 1)
+    except Exception:  # damaged EXIF says nothing about the orientation
+        return 1
 
 
 def picture_to_rgb(image: Image.Image) -> np.ndarray:

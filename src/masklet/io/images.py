@@ -23,6 +23,7 @@ from masklet.io.decode import (
     picture_to_rgb,
     unit_to_bytes,
     upright,
+    upright_size,
     words_to_bytes,
 )
 
@@ -63,6 +64,15 @@ def read_image(source: ImageLike) -> UInt8[np.ndarray, "H W 3"]:
     if isinstance(source, np.ndarray):
         return _array_to_rgb(source)
     raise TypeError(f"an image is a path, a Pillow image, an array or a tensor, not {type(source).__name__}")
+
+
+def read_image_reduced(path: str | Path, least_side: int | None) -> tuple[UInt8[np.ndarray, "H W 3"], tuple[int, int]]:
+    """A file as `read_image` reads it, but a JPEG smaller by a power of two, down to sides of at least `least_side`.
+
+    The second value is the picture's own (height, width), which masks of it have. None reduces nothing.
+    """
+    pixels = picture_to_rgb(upright(open_picture(path, least_side)))
+    return pixels, (pixels.shape[0], pixels.shape[1]) if least_side is None else upright_size(path)
 
 
 def _channels_last(tensor: Tensor) -> np.ndarray:

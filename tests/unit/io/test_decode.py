@@ -35,6 +35,36 @@ def test_upright_undoes_every_orientation(orientation):
     assert np.array_equal(np.asarray(decode.upright(image)), pixels)
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_size_is_known_without_the_pixels(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.new("RGB", (30, 20)).save(tmp_path / "a.jpg", exif=exif)
+    height, width = decode.upright_size(tmp_path / "a.jpg")
+    assert (width, height) == decode.upright(decode.open_picture(tmp_path / "a.jpg")).size
+
+
+def test_damaged_exif_turns_nothing(tmp_path):
+    Image.new("RGB", (30, 20)).save(tmp_path / "a.jpg", exif=b"Exif\0\0nonsense")
+    assert decode.upright_size(tmp_path / "a.jpg") == (20, 30)
+
+
+@pytest.mark.parametrize(
+    ("least_side", "size"), [(None, (640, 400)), (400, (640, 400)), (200, (320, 200)), (1, (80, 50))]
+)
+def test_a_jpeg_is_decoded_smaller_where_that_is_enough(tmp_path, least_side, size):
+    Image.linear_gradient("L").resize((640, 400)).convert("RGB").save(tmp_path / "a.jpg")
+    image = decode.open_picture(tmp_path / "a.jpg", least_side)
+    assert image.size == size
+    whole = np.asarray(decode.open_picture(tmp_path / "a.jpg").resize(size, Image.Resampling.BOX), int)
+    assert np.abs(np.asarray(image) - whole).max() <= 4
+
+
+def test_other_formats_are_decoded_whole(tmp_path):
+    Image.new("RGB", (64, 40)).save(tmp_path / "a.png")
+    assert decode.open_picture(tmp_path / "a.png", 10).size == (64, 40)
+
+
 def test_more_pixels_than_are_read(tmp_path, monkeypatch):
     Image.new("L", (20, 30)).save(tmp_path / "a.png")
     monkeypatch.setattr(decode, "MAX_PIXELS", 599)

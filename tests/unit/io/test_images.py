@@ -11,7 +11,15 @@ import torch.nn.functional as F
 from PIL import Image
 
 from masklet.io import decode, images
-from masklet.io.images import IMAGENET_MEAN, IMAGENET_STD, list_images, preprocess, preprocess_batch, read_image
+from masklet.io.images import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    list_images,
+    preprocess,
+    preprocess_batch,
+    read_image,
+    read_image_reduced,
+)
 
 
 @pytest.fixture
@@ -327,3 +335,13 @@ def test_list_images_in_natural_order(tmp_path: Path):
         list_images(tmp_path / "7.tif")
     with pytest.raises(FileNotFoundError, match="no folder"):
         list_images(tmp_path / "nowhere")
+
+
+def test_a_reduced_image_knows_its_own_size(tmp_path: Path, rgb: np.ndarray):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.ascontiguousarray(np.rot90(rgb))).save(tmp_path / "a.jpg", exif=exif, quality=95)
+    for least_side, size in ((None, (40, 60)), (20, (20, 30)), (21, (40, 60))):
+        pixels, own = read_image_reduced(tmp_path / "a.jpg", least_side)
+        assert own == (40, 60)
+        assert close(pixels, np.asarray(Image.fromarray(rgb).resize(size[::-1], Image.Resampling.BOX)))
