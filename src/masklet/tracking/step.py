@@ -62,8 +62,30 @@ def step(
     pixels, as many for every object. mask_logits: the masks so far, to be refined. stability: when a single mask is
     replaced by the best of the multimasks.
     """
+    embedding = look_back(model, features, selections)
+    return answer(model, embedding, features, points, mask_logits, stability)
+
+
+def look_back(
+    model: Sam2, features: ImageFeatures, selections: Sequence[Selection[Tensor, Tensor]] | None
+) -> Float[Tensor, "B C H W"]:
+    """The first half of a `step`: the frame's embedding in the light of what each object remembers."""
     memory = None if selections is None else gather(model, selections)
-    embedding = model.attend_memory(features.stride16, memory)
+    return model.attend_memory(features.stride16, memory)
+
+
+def answer(
+    model: Sam2,
+    embedding: Float[Tensor, "E C H W"],
+    features: ImageFeatures,
+    points: Points | None = None,
+    mask_logits: Float[Tensor, "B 1 h w"] | None = None,
+    stability: StabilityPolicy | None = None,
+) -> ObjectMasks:
+    """The second half of a `step`: masks from the embedding that `look_back` gave, which serves any number of prompts.
+
+    E is B, or 1 for one image.
+    """
     num_points = 0 if points is None else points.labels.shape[1]
     if points is None:
         points = _no_points(len(embedding) if mask_logits is None else len(mask_logits), model.device)

@@ -1,92 +1,234 @@
-"""One training step on still images: encode once, prompt every object, correct some, and sum the losses."""
+"""One training step, for images and videos alike: prompt objects as a person would, follow them, and sum the losses.
 
+The frames with prompts come first, the others follow in temporal order, each by the step of inference
+(`masklet.tracking.step`) with memories that carry gradients. A corrected frame is decoded again and again, with a click
+more each time and the logits so far, which carry gradients, too. All passes count. A still image is a clip of one
+frame, of which nothing need be remembered.
+
+As in the released training code, memories are made of probabilities, and frames look at object pointers of prompted
+frames that lie ahead. Unlike there, a true mask that is taken as the answer has no loss: it would be a constant.
+
+Source: the SAM 2 paper, section 5 and appendix D.2; the released training code.
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
-import torch.nn.functional as F
-from jaxtyping import Bool, Float
+import torch.distributed as dist
+from jaxtyping import Float
 from torch import Tensor
 
-from masklet.config import MASK_STRIDE
 from masklet.model import Sam2
-from masklet.ops.multimask import best_multimask
-from masklet.training.losses import Losses, LossWeights, mask_losses
-from masklet.training.prompts import correction_clicks, noisy_boxes
-from masklet.types import DecodedMasks, ImageFeatures, PointLabel, Points
-
-
-@dataclass(frozen=True, kw_only=True)
-class PromptConfig:
-    """How often which prompt is simulated."""
-
-    box_probability: float = 0.25
-    correction_probability: float = 0.5
-    """Of a second decoder pass with one corrective click more."""
-    mask_probability: float = 0.8
-    """Of giving a correction the first pass's logits as a mask prompt, as interactive use does."""
+from masklet.ops.masks import MASK_LOGIT, resize_logits
+from masklet.tracking.memory_bank import MemoryBank, Selection
+from masklet.tracking.policy import MemoryPolicy
+from masklet.tracking.step import MAX_AMBIGUOUS_POINTS, ObjectMasks, adopt_masks, answer, look_back, remember
+from masklet.training.losses import LossConfig, Losses, Target, mask_losses
+from masklet.training.prompts import (
+    Correction,
+    PromptConfig,
+    PromptKind,
+    PromptPlan,
+    clicks_in,
+    correction_clicks,
+    draw_plan,
+    first_clicks,
+    noisy_boxes,
+)
+from masklet.training.samples import ClipBatch
+from masklet.types import ImageFeatures, Points
 
 
 @dataclass(frozen=True)
-class PromptedBatch:
-    """Images with P objects each, and a first click on every object.
+class FramePrediction:
+    """The last that was found on a frame, without gradients, and what was said there.
 
-    pixels: normalised. masks: B*P rows, image by image, at model pixels. clicks: (x, y) inside each mask.
+    logits: low-res. prompt: how the frame was prompted, if it was. points: all clicks and corners of boxes, in model
+    pixels.
     """
 
-    pixels: Float[Tensor, "B 3 S S"]
-    masks: Bool[Tensor, "BP S S"]
-    clicks: Float[Tensor, "BP 2"]
+    logits: Float[Tensor, "N 1 h w"]
+    prompt: PromptKind | None
+    points: Points | None
 
 
-def image_step(
-    model: Sam2, batch: PromptedBatch, generator: torch.Generator, *, prompts: PromptConfig, weights: LossWeights
-) -> list[Losses]:
-    """Losses of each decoder pass; the sum of their totals is what to minimise."""
-    objects = len(batch.masks) // len(batch.pixels)
-    features = model.encode_image(batch.pixels)
-    features = _for_each_object(features, objects)
-    embedding = model.attend_memory(features.stride16)
-    target = F.avg_pool2d(batch.masks[:, None].float(), MASK_STRIDE)[:, 0]
+@dataclass(frozen=True)
+class StepLosses:
+    """What a step found. total: what to minimise. predictions: frame by frame.
 
-    def chance(probability: float) -> bool:
-        return bool(torch.rand((), generator=generator, device=generator.device) < probability)
+    parts, for reports, without gradients: `mask`, `dice`, `iou` and `class`, not weighted, summed over passes and
+    divided by the number of objects; and mean true IoUs of objects that are there, by the candidates that the model
+    rates best: `first_iou` of the first answers to clicks or boxes, `tracked_iou` of frames without prompt, before they
+    are corrected, `corrected_iou` after the last correction. What did not occur is missing.
+    """
 
-    box = chance(prompts.box_probability)
-    points = noisy_boxes(batch.masks, generator) if box else _positive(batch.clicks)
-    decoded = model.decode_masks(embedding, features, model.encode_prompts(points))
-    losses = [mask_losses(decoded, target, multimask=not box, weights=weights)]
-    if chance(prompts.correction_probability):
-        logits = _chosen_logits(decoded, multimask=not box)
-        wrong = correction_clicks(logits > 0, target > 0.5, generator)
-        # From low-res to model pixels: anywhere in the low-res pixel.
-        within = torch.rand(wrong.coords.shape, generator=generator, device=generator.device)
-        coords = (wrong.coords + within) * MASK_STRIDE - 0.5
-        points = points.join(Points(coords, wrong.labels))
-        mask_prompt = logits[:, None] if chance(prompts.mask_probability) else None
-        decoded = model.decode_masks(embedding, features, model.encode_prompts(points, mask_prompt))
-        losses.append(mask_losses(decoded, target, multimask=False, weights=weights))
-    return losses
+    total: Float[Tensor, ""]
+    parts: dict[str, Tensor]
+    predictions: tuple[FramePrediction, ...]
 
 
-def _positive(clicks: Tensor) -> Points:
-    labels = torch.full((len(clicks), 1), int(PointLabel.POSITIVE), device=clicks.device)
-    return Points(clicks[:, None], labels)
+@dataclass(frozen=True)
+class _Pass:
+    """One decoder pass: what was said so far, and what was found."""
+
+    points: Points | None
+    found: ObjectMasks
+
+    @property
+    def multimask(self) -> bool:
+        """Whether the prompt is ambiguous, so that the multimasks are taught."""
+        return self.points is None or self.points.labels.shape[1] <= MAX_AMBIGUOUS_POINTS
 
 
-def _for_each_object(features: ImageFeatures, objects: int) -> ImageFeatures:
-    def wide(x: Tensor) -> Tensor:
-        return x.repeat_interleave(objects, dim=0)
+def train_step(
+    model: Sam2,
+    batch: ClipBatch,
+    prompts: PromptConfig,
+    loss: LossConfig,
+    decisions: np.random.Generator,
+    generator: torch.Generator,
+) -> StepLosses:
+    """Losses on a batch.
 
-    return replace(
-        features,
-        stride16=wide(features.stride16),
-        stride8=wide(features.stride8),
-        stride4=wide(features.stride4),
-        image_sizes=tuple(size for size in features.image_sizes for _ in range(objects)),
+    decisions: draws which frames are prompted how; the same in all processes. generator: draws where clicks fall.
+    """
+    plan = draw_plan(prompts, len(batch.pixels), decisions)
+    conditioning = {*plan.prompts, *(plan.corrections if prompts.corrected_frames_condition else ())}
+    follower = _Follower(model, batch, conditioning)
+    passes: dict[int, list[_Pass]] = {}
+    order = [*plan.prompts, *(frame for frame in range(len(batch.pixels)) if frame not in plan.prompts)]
+    for frame in order:
+        masks = batch.masks[frame]
+        if plan.prompts.get(frame) == "mask":
+            found = follower.adopt(frame)
+            passes[frame] = [_Pass(None, found)]
+            # Remembered at full size, as in the released training code.
+            found = replace(found, logits=(masks.float() * 2 - 1)[:, None] * MASK_LOGIT)
+        else:
+            points = _first_points(batch, frame, plan, prompts.centre_click_probability, generator)
+            corrections = plan.corrections.get(frame, ())
+            passes[frame] = follower.find(frame, points, corrections, generator)
+            found = passes[frame][-1].found
+        if frame != order[-1]:
+            follower.remember(frame, found)
+    return _summarise(batch, plan, passes, loss)
+
+
+class _Follower:
+    """The objects of a batch, each with its memory."""
+
+    def __init__(self, model: Sam2, batch: ClipBatch, conditioning: set[int]) -> None:
+        self.model = model
+        self.batch = batch
+        self.conditioning = conditioning
+        self.features = encode_frames(model, batch)
+        memory = model.config.memory
+        policy = MemoryPolicy(num_memories=memory.num_memories, max_pointers=memory.max_pointers)
+        self.banks = [MemoryBank[Tensor, Tensor](policy) for _ in range(len(batch.clip_of_object))]
+
+    def adopt(self, frame: int) -> ObjectMasks:
+        """The true masks, as if a person had drawn them."""
+        return adopt_masks(self.model, self.features[frame], self.batch.masks[frame][:, None])
+
+    def find(
+        self, frame: int, points: Points | None, corrections: Iterable[Correction], generator: torch.Generator
+    ) -> list[_Pass]:
+        """Answer points, or find the objects from memory where there are none, then correct the answer."""
+        features, masks = self.features[frame], self.batch.masks[frame]
+        embedding = look_back(self.model, features, self._selections(frame) if points is None else None)
+        found = answer(self.model, embedding, features, points)
+        passes = [_Pass(points, found)]
+        for correction in corrections:
+            if correction.from_truth:
+                clicks = clicks_in(masks, masks, generator)
+            else:
+                wide = resize_logits(found.logits.detach(), (masks.shape[1], masks.shape[2]))[:, 0]
+                clicks = correction_clicks(wide > 0, masks, generator)
+            points = clicks if points is None else points.join(clicks)
+            found = answer(self.model, embedding, features, points, found.logits if correction.with_mask else None)
+            passes.append(_Pass(points, found))
+        return passes
+
+    def remember(self, frame: int, found: ObjectMasks) -> None:
+        """For the frames that come later."""
+        memory = remember(self.model, self.features[frame], found)
+        for bank, row, pointer in zip(self.banks, memory, found.pointers, strict=True):
+            bank.add(frame, row, pointer, conditioning=frame in self.conditioning)
+
+    def _selections(self, frame: int) -> Sequence[Selection[Tensor, Tensor]]:
+        num_frames = len(self.features)
+        return [bank.select(frame, num_frames=num_frames, future_pointers=True) for bank in self.banks]
+
+
+def encode_frames(model: Sam2, batch: ClipBatch) -> list[ImageFeatures]:
+    """Features of each frame, with a row for every object; all frames are encoded at once.
+
+    Where trunk and neck are frozen, nothing of them is kept for a backward pass.
+    """
+    num_frames, num_clips = batch.pixels.shape[:2]
+    encoded = model.encode_image(batch.pixels.flatten(0, 1))
+
+    def of_objects(maps: Float[Tensor, "TB C H W"]) -> Iterable[Float[Tensor, "N C H W"]]:
+        frames = maps.unflatten(0, (num_frames, num_clips))
+        return frames.index_select(1, batch.clip_of_object).unbind()
+
+    sizes = encoded.image_sizes[:1] * len(batch.clip_of_object)
+    rows = zip(*map(of_objects, (encoded.stride16, encoded.stride8, encoded.stride4)), strict=True)
+    return [ImageFeatures(stride16, stride8, stride4, sizes) for stride16, stride8, stride4 in rows]
+
+
+def _first_points(
+    batch: ClipBatch, frame: int, plan: PromptPlan, centre_probability: float, generator: torch.Generator
+) -> Points | None:
+    masks = batch.masks[frame]
+    if frame not in plan.prompts:
+        return None
+    if plan.prompts[frame] == "box":
+        return noisy_boxes(masks, generator)
+    return first_clicks(masks, batch.centres[frame], centre_probability, generator)
+
+
+def _summarise(batch: ClipBatch, plan: PromptPlan, passes: dict[int, list[_Pass]], config: LossConfig) -> StepLosses:
+    losses: list[Losses] = []
+    ious: dict[str, list[Tensor]] = {}
+    present: dict[str, list[Tensor]] = {}
+    for frame, found in passes.items():
+        kind = plan.prompts.get(frame)
+        if kind == "mask":
+            continue
+        target = Target.of_masks(batch.masks[frame], config)
+        of_frame = [mask_losses(one.found.candidates, target, one.multimask, config) for one in found]
+        losses += of_frame
+        reports = [("first_iou" if kind else "tracked_iou", of_frame[0])]
+        if len(of_frame) > 1:
+            reports.append(("corrected_iou", of_frame[-1]))
+        for name, report in reports:
+            ious.setdefault(name, []).append(report.true_ious)
+            present.setdefault(name, []).append(target.present)
+    scale = 1 / _num_objects(batch)
+    total = torch.stack([each.total(config) for each in losses]).sum() * scale
+    parts = {
+        name.rstrip("_"): torch.stack([getattr(each, name).detach() for each in losses]).sum() * scale
+        for name in ("mask", "dice", "iou", "class_")
+    }
+    for name, values in ious.items():
+        parts[name] = torch.stack(values).sum() / torch.stack(present[name]).sum().clamp(min=1)
+    return StepLosses(total, parts, _predictions(plan, passes))
+
+
+def _predictions(plan: PromptPlan, passes: dict[int, list[_Pass]]) -> tuple[FramePrediction, ...]:
+    return tuple(
+        FramePrediction(last.found.logits.detach(), plan.prompts.get(frame), last.points)
+        for frame, (*_, last) in sorted(passes.items())
     )
 
 
-def _chosen_logits(decoded: DecodedMasks, multimask: bool) -> Tensor:
-    with torch.no_grad():
-        index = best_multimask(decoded.iou_scores) if multimask else torch.zeros(len(decoded.logits), dtype=torch.long)
-        return decoded.logits.float()[torch.arange(len(index)), index]
+def _num_objects(batch: ClipBatch) -> Float[Tensor, ""]:
+    """At least 1; in a distributed run the mean over the processes, so that each object counts the same in all."""
+    number = torch.full((), float(len(batch.clip_of_object)), device=batch.pixels.device)
+    if dist.is_available() and dist.is_initialized():
+        dist.all_reduce(number)
+        number = number / dist.get_world_size()
+    return number.clamp(min=1)

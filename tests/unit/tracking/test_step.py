@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from masklet.model import Sam2
 from masklet.ops.multimask import StabilityPolicy
 from masklet.tracking.memory_bank import Selection
-from masklet.tracking.step import adopt_masks, gather, remember, step
+from masklet.tracking.step import adopt_masks, answer, gather, look_back, remember, step
 from masklet.types import ImageFeatures, Points
 
 NEVER_STABLE, ALWAYS_STABLE = StabilityPolicy(threshold=2.0), StabilityPolicy(threshold=-1.0)
@@ -250,3 +250,14 @@ def test_the_gradient_reaches_an_earlier_frame(model):
     assert learner.memory_time.grad is not None
     assert learner.memory_time.grad[6].any()
     assert not learner.memory_time.grad[:6].any()
+
+
+def test_the_two_halves_of_a_step_make_a_whole(model, features):
+    """So that one look back serves any number of prompts."""
+    embedding = look_back(model, features[0], SELECTIONS)
+    for num_points in (1, 2):
+        points, previous = clicks(5, num_points), torch.randn(5, 1, 16, 16, generator=torch.Generator().manual_seed(3))
+        found = answer(model, embedding, features[0], points, previous, NEVER_STABLE)
+        whole = step(model, features[0], SELECTIONS, points, previous, NEVER_STABLE)
+        assert torch.equal(found.logits, whole.logits)
+        assert torch.equal(found.pointers, whole.pointers)
