@@ -93,7 +93,8 @@ def upright_size(path: str | Path) -> tuple[int, int]:
     with Path(path).open("rb") as file:
         image = _identify(file)
         sideways = _orientation(image) in (5, 6, 7, 8)
-        return image.size if sideways else image.size[::-1]
+        width, height = image.size
+        return (width, height) if sideways else (height, width)
 
 
 def _orientation(image: Image.Image) -> int:
