@@ -100,12 +100,11 @@ def train_step(
     passes: dict[int, list[_Pass]] = {}
     order = [*plan.prompts, *(frame for frame in range(len(batch.pixels)) if frame not in plan.prompts)]
     for frame in order:
-        masks = batch.masks[frame]
         if plan.prompts.get(frame) == "mask":
             found = follower.adopt(frame)
             passes[frame] = [_Pass(None, found)]
             # Remembered at full size, as in the released training code.
-            found = replace(found, logits=(masks.float() * 2 - 1)[:, None] * MASK_LOGIT)
+            found = replace(found, logits=(batch.masks[frame][:, None].float() * 2 - 1) * MASK_LOGIT)
         else:
             points = _first_points(batch, frame, plan, prompts.centre_click_probability, generator)
             corrections = plan.corrections.get(frame, ())
