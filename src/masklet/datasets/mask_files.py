@@ -24,6 +24,10 @@ MaskReaders: TypeAlias = dict[str, Callable[[], Bool[np.ndarray, "H W"]]]
 MaskObjects: TypeAlias = Literal["labels", "one", "components"]
 """What the objects of a mask's file are: each value but 0; all that is not black; or each connected part of that."""
 
+WHITE = 255
+MANY_GREYS = 16
+"""A mask of more values, which yet is mostly white, has soft edges."""
+
 LOSSY_EXTENSIONS = {".jpg", ".jpeg"}
 """Formats that blur edges: values of a mask in one are near black or near white at best."""
 
@@ -89,12 +93,27 @@ def open_masks(source: Path, objects: MaskObjects = "labels", ignore_value: int 
             )
         labels = read_labels(source)
         values = [value for value in find_values(labels) if value not in (0, ignore_value)]
+        _refuse_smooth(labels, values, source)
         return {str(value): partial(np.equal, labels, value) for value in values}
     mask = read_black_white(source)
     if objects == "one":
         return {"1": lambda: mask}
     num_parts, parts = cv2.connectedComponents(mask.view(np.uint8), connectivity=8)
     return {str(part): partial(np.equal, parts, part) for part in range(1, num_parts)}
+
+
+def _refuse_smooth(labels: np.ndarray, values: list[int], source: Path) -> None:
+    """ValueError for a black and white mask with soft edges, of which each grey would be an object."""
+    if len(values) <= MANY_GREYS or values[-1] != WHITE:
+        return
+    num_white = np.count_nonzero(labels == WHITE)
+    num_grey = np.count_nonzero(labels) - num_white
+    if num_grey < num_white / 4:
+        raise ValueError(
+            f"{source} has {len(values)} values, most of it {WHITE}, like a black and white mask with soft edges, of "
+            f"which each grey would be an object: say that its objects are `one` or `components`; or, if {WHITE} is what was "
+            "not annotated, that it is to be ignored"
+        )
 
 
 def read_black_white(file: Path) -> Bool[np.ndarray, "H W"]:

@@ -109,3 +109,16 @@ def test_what_is_no_mask(tmp_path: Path) -> None:
         open_masks(tmp_path / "empty")
     with pytest.raises(FileNotFoundError, match=r"b\.png"):
         open_masks(tmp_path / "b.png")
+
+
+def test_soft_edges_are_no_objects(tmp_path: Path) -> None:
+    soft = Image.fromarray(np.pad(np.full((60, 60), 255, np.uint8), 20)).rotate(20, Image.Resampling.BICUBIC)
+    soft.save(tmp_path / "a.png")
+    with pytest.raises(ValueError, match=r"a\.png has \d+ values, most of it 255: .* soft edges"):
+        open_masks(tmp_path / "a.png")
+    (mask,) = (read() for read in open_masks(tmp_path / "a.png", "one").values())
+    assert mask.sum() == pytest.approx(3600, rel=0.05)
+    assert len(open_masks(tmp_path / "a.png", ignore_value=255)) > 16, "many small objects in what was not annotated"
+    cells = np.arange(1, 256, dtype=np.uint8).repeat(4).reshape(15, -1)
+    Image.fromarray(cells).save(tmp_path / "cells.png")
+    assert len(open_masks(tmp_path / "cells.png")) == 255

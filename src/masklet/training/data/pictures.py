@@ -39,7 +39,7 @@ class PictureConfig:
     """Largest object, as a share of the picture."""
     read_size: int | None = None
     """JPEGs are read at a half, a quarter or an eighth where both sides stay this long, which is quicker; None: never.
-    The model's size loses nothing, unless small parts are cropped out."""
+    Set to the model's image size it loses nothing, unless small parts are cropped out."""
     include: Path | None = None
     """A text file with the names of the pictures to take, one a line, with or without extension; None: all."""
     exclude: Path | None = None
@@ -80,8 +80,8 @@ class PictureConfig:
         ]
         if not taken:
             raise ValueError(
-                f"of the {len(names)} pictures of {source} none is left in the part {self.part!r} (held_out "
-                f"{self.held_out}), after lists of what to include and exclude"
+                f"of the {len(names)} pictures of {source} none is left: held_out is {self.held_out}, the part is "
+                f"{self.part!r}, and lists of what to include and exclude count too"
             )
         return taken
 
