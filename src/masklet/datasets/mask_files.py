@@ -111,8 +111,8 @@ def _refuse_smooth(labels: np.ndarray, values: list[int], source: Path) -> None:
     if num_grey < num_white / 4:
         raise ValueError(
             f"{source} has {len(values)} values, most of it {WHITE}, like a black and white mask with soft edges, of "
-            f"which each grey would be an object: say that its objects are `one` or `components`; or, if {WHITE} is what was "
-            "not annotated, that it is to be ignored"
+            "which each grey would be an object: say that its objects are `one` or `components`; or, if white is what "
+            "was not annotated, that it is to be ignored"
         )
 
 

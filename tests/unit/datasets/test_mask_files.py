@@ -114,7 +114,7 @@ def test_what_is_no_mask(tmp_path: Path) -> None:
 def test_soft_edges_are_no_objects(tmp_path: Path) -> None:
     soft = Image.fromarray(np.pad(np.full((60, 60), 255, np.uint8), 20)).rotate(20, Image.Resampling.BICUBIC)
     soft.save(tmp_path / "a.png")
-    with pytest.raises(ValueError, match=r"a\.png has \d+ values, most of it 255: .* soft edges"):
+    with pytest.raises(ValueError, match=r"a\.png has \d+ values, most of it 255, .* soft edges"):
         open_masks(tmp_path / "a.png")
     (mask,) = (read() for read in open_masks(tmp_path / "a.png", "one").values())
     assert mask.sum() == pytest.approx(3600, rel=0.05)
