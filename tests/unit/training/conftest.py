@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from masklet.config import DecoderConfig, MemoryConfig, ModelConfig, TrunkConfig
-from masklet.training.scenes.prepare import write_cutouts, write_views
+from masklet.training.scenes.parts import write_part
 
 
 @pytest.fixture(scope="session")
@@ -42,14 +42,14 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cutouts = [make_disc(size) for size in (24, 32, 40, 48, 56)]
     offsets = np.cumsum([0, *(cutout.size for cutout in cutouts)])
     index = [(int(offsets[kind]), *cutout.shape[:2], kind) for kind, cutout in enumerate(cutouts)]
-    write_cutouts(root / "prepared", [cutout.ravel() for cutout in cutouts], index)
+    flat = np.concatenate([cutout.ravel() for cutout in cutouts])
+    write_part(root, "cutouts", {"cutouts": flat, "cutouts_index": np.array(index)}, ["discs"])
     labels = np.kron(np.array([[0, 1], [2, 3]], np.uint16), np.ones((40, 40), np.uint16))
     members = np.array([[1, 0, 0, 0], [0, 1, 0, 0], [1, 1, 0, 0]], bool)
     rng = np.random.default_rng(0)
-    views = []
     for number in range(3):
         rgb = rng.integers(0, 256, (4, 3)).astype(np.uint8)[labels]
         scores = np.array([0.9, 0.4, 0.2], np.float32) * (number < 2)
-        views.append((rgb, labels, members, scores))
-    write_views(root / "prepared", views, len(views))
+        arrays = {"rgb": rgb, "labels": labels, "members": members, "scores": scores}
+        write_part(root, "views", {f"views_{name}": array[None] for name, array in arrays.items()}, [str(number)])
     return root

@@ -1,173 +1,135 @@
-"""Pictures made of other pictures: pasting cut-outs, and filling shapes with textures of photographs."""
+"""Pasting: what is seen of a cut-out is blended into a scene, and its mask is where its alpha is above one half."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
+from jaxtyping import Bool, UInt8
 
-ELLIPSES = 0.25
-POLYGONS = 0.3
-"""Shares of random shapes that are ellipses and polygons; the rest are wavy blobs."""
+from masklet.training.scenes.warp import Patch
 
-BLOB_POINTS = 48
-"""Corners of a wavy blob's outline: enough to look smooth."""
+HARMONY_LIMITS = (0.4, 2.5)
+"""By how much a cut-out is darkened or brightened at most to fit its surroundings."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Placement:
-    """Where and how a cut-out goes. centre in pixels (x, y); side is its longest side in pixels; angle in degrees."""
+class Shadow:
+    """A soft shadow: strength 0..1, where it falls in pixels (x, y), and over how many pixels its rim is soft."""
 
-    centre: tuple[float, float]
-    side: float
-    angle: float = 0.0
-    flip: bool = False
-    stretch: float = 1.0
-    shear: float = 0.0
+    strength: float
+    offset: tuple[int, int]
+    softness: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """Colour and edge treatment of a pasted cut-out. gains multiply RGB; harmony 0..1 pulls it to its backdrop."""
+    """Colour and edge of a pasted cut-out. gains multiply RGB; harmony 0..1 pulls them to what is around it.
+
+    blur: sigma in pixels.
+    """
 
     gains: tuple[float, float, float] = (1.0, 1.0, 1.0)
     harmony: float = 0.0
     blur: float = 0.0
-    shadow: float = 0.0
-    shadow_offset: tuple[int, int] = (0, 0)
-    shadow_size: int = 15
+    shadow: Shadow | None = None
 
 
 @dataclass
 class Canvas:
-    """A scene in the making: rgb uint8 (H, W, 3) and layers uint8 (H, W), 0 the backdrop, n the n-th object."""
+    """A scene in the making.
 
-    rgb: np.ndarray
-    layers: np.ndarray
-
-
-def warp_cutout(cutout: np.ndarray, placement: Placement, size: int) -> tuple[np.ndarray, int, int] | None:
-    """Place `cutout` (uint8 (h, w, 4), colour times alpha) on a canvas of `size`.
-
-    Returns the warped RGBA patch clipped to the canvas, with its left and top, or None if it lies outside.
+    layers: 0 the backdrop, n the n-th object. attached: where what is seen of an object is the part attached to it.
     """
-    height, width = cutout.shape[:2]
-    scale = placement.side / max(height, width)
-    if scale < 0.6:  # warping samples bilinearly, so larger shrinks need the area filter before
-        cutout = cv2.resize(cutout, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        height, width = cutout.shape[:2]
-        scale = 1.0
-    angle = np.deg2rad(placement.angle)
-    cos, sin = float(np.cos(angle)), float(np.sin(angle))
-    wide = scale * placement.stretch * (-1.0 if placement.flip else 1.0)
-    tall = scale / placement.stretch
-    matrix = np.array([[cos, -sin], [sin, cos]]) @ np.array([[wide, placement.shear * tall], [0.0, tall]])
-    corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * (width / 2, height / 2) @ matrix.T + placement.centre
-    left, top = np.floor(corners.min(0)).astype(int).clip(0, size)
-    right, bottom = (np.ceil(corners.max(0)).astype(int) + 1).clip(0, size)
-    if right - left < 3 or bottom - top < 3:
-        return None
-    shift = np.array(placement.centre) - (left, top) - matrix @ ((width - 1) / 2, (height - 1) / 2)
-    affine = np.concatenate([matrix, shift[:, None]], 1)
-    patch = cv2.warpAffine(cutout, affine, (int(right - left), int(bottom - top)), flags=cv2.INTER_LINEAR)
-    return patch, int(left), int(top)
+
+    rgb: UInt8[np.ndarray, "H W 3"]
+    layers: UInt8[np.ndarray, "H W"] = field(init=False)
+    attached: Bool[np.ndarray, "H W"] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.layers = np.zeros(self.rgb.shape[:2], np.uint8)
+        self.attached = np.zeros(self.rgb.shape[:2], bool)
 
 
-def paste(canvas: Canvas, cutout: np.ndarray, placement: Placement, look: Look, number: int) -> None:
-    """Paste `cutout` as object `number`; its mask is where its alpha is above one half."""
-    warped = warp_cutout(cutout, placement, canvas.rgb.shape[0])
-    if warped is None:
+def random_look(rng: np.random.Generator, blur: float) -> Look:
+    """How a cut-out may be pasted. blur: a sigma that is added where its edge is soft."""
+    draws = rng.random(4)
+    gain = float(np.exp(rng.normal(0.0, 0.2)))
+    red, green, blue = gain * np.exp(rng.normal(0.0, 0.08, 3))
+    reach = int(rng.integers(2, 14))
+    shadow = Shadow(
+        strength=float(rng.uniform(0.15, 0.6)),
+        offset=(int(rng.integers(-reach, reach + 1)), int(rng.integers(0, reach + 1))),
+        softness=int(rng.integers(3, 15)) * 2 + 1,
+    )
+    return Look(
+        gains=(float(red), float(green), float(blue)),
+        harmony=float(rng.uniform(0.2, 0.8)) if draws[0] < 0.5 else 0.0,
+        blur=0.4 + blur if draws[1] < 0.7 else 0.0,
+        shadow=shadow if draws[2] < 0.45 else None,
+    )
+
+
+def toned(rgba: UInt8[np.ndarray, "h w 4"], look: Look, around: UInt8[np.ndarray, "H W 3"]) -> np.ndarray:
+    """A cut-out's colours after its look and what is around it; colours stay multiplied by alpha."""
+    gains = np.array(look.gains)
+    alpha = cv2.extractChannel(rgba, 3)
+    if look.harmony > 0.0 and alpha.any():
+        inside = np.array(cv2.mean(rgba, cv2.compare(alpha, 127, cv2.CMP_GT))[:3]) + 8.0
+        outside = np.array(cv2.mean(around)[:3]) + 8.0
+        gains = gains * (outside / inside).clip(*HARMONY_LIMITS) ** look.harmony
+    table = (np.arange(256)[:, None] * gains + 0.5).clip(0, 255).astype(np.uint8)[None]
+    colour = cv2.LUT(cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB), table)
+    return np.dstack([cv2.min(colour, cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB)), alpha])
+
+
+def paste(canvas: Canvas, patch: Patch, number: int, *, blurred: Patch | None = None) -> None:
+    """Paste a patch as object `number`, with its mask. blurred: what is seen of it, where that is not sharp."""
+    _blend(canvas.rgb, blurred or patch)
+    rows, columns, inner = _overlap(canvas.layers.shape, patch.rgba.shape, patch.left, patch.top)
+    solid = patch.rgba[(*inner, 3)] > 127
+    canvas.layers[rows, columns][solid] = number
+    attached = False if patch.part is None else patch.part[inner][solid] > 127
+    canvas.attached[rows, columns][solid] = attached
+
+
+def soften(patch: Patch, sigma: float) -> Patch:
+    """A patch out of focus, and larger by as much as it spreads."""
+    margin = int(np.ceil(2.5 * sigma))
+    wide = cv2.copyMakeBorder(patch.rgba, margin, margin, margin, margin, cv2.BORDER_CONSTANT)
+    return Patch(cv2.GaussianBlur(wide, (0, 0), sigma), patch.left - margin, patch.top - margin)
+
+
+def cast_shadow(rgb: UInt8[np.ndarray, "H W 3"], patch: Patch, shadow: Shadow) -> None:
+    """Darken what lies behind and below a patch."""
+    margin = shadow.softness
+    alpha = cv2.extractChannel(patch.rgba, 3)
+    shade = cv2.copyMakeBorder(alpha, margin, margin, margin, margin, cv2.BORDER_CONSTANT)
+    shade = cv2.blur(cv2.blur(shade, (margin, margin)), (margin, margin))
+    left, top = patch.left + shadow.offset[0] - margin, patch.top + shadow.offset[1] - margin
+    rows, columns, inner = _overlap(rgb.shape, shade.shape, left, top)
+    if rows.start >= rows.stop or columns.start >= columns.stop:
         return
-    patch, left, top = warped
-    bottom, right = top + patch.shape[0], left + patch.shape[1]
-    solid = patch[..., 3] > 127
-    if look.shadow > 0.0:
-        _cast_shadow(canvas.rgb, patch[..., 3], left, top, look)
-    if look.blur > 0.0:
-        patch = cv2.GaussianBlur(patch, (0, 0), look.blur)
-    target = canvas.rgb[top:bottom, left:right]
-    colour, alpha = patch[..., :3].astype(np.float32), patch[..., 3:].astype(np.float32)
-    gains = np.array(look.gains, np.float32)
-    if look.harmony > 0.0 and solid.any():
-        inside = np.array(cv2.mean(patch, solid.astype(np.uint8))[:3], np.float32) + 8.0
-        around = np.array(cv2.mean(target)[:3], np.float32) + 8.0
-        gains = gains * (around / inside).clip(0.4, 2.5) ** look.harmony
-    colour = np.minimum(colour * gains, alpha)
-    target[:] = (target * (1.0 - alpha / 255.0) + colour + 0.5).astype(np.uint8)
-    canvas.layers[top:bottom, left:right][solid] = number
+    light = cv2.LUT(shade[inner], (255.0 - shadow.strength * np.arange(256)).astype(np.uint8))
+    target = rgb[rows, columns]
+    cv2.multiply(target, cv2.cvtColor(light, cv2.COLOR_GRAY2RGB), dst=target, scale=1.0 / 255.0)
 
 
-def _cast_shadow(rgb: np.ndarray, alpha: np.ndarray, left: int, top: int, look: Look) -> None:
-    size = rgb.shape[0]
-    shade = np.zeros((size, size), np.uint8)
-    dx, dy = look.shadow_offset
-    x, y = left + dx, top + dy
-    x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + alpha.shape[1], size), min(y + alpha.shape[0], size)
-    if x1 <= x0 or y1 <= y0:
+def _blend(rgb: UInt8[np.ndarray, "H W 3"], patch: Patch) -> None:
+    rows, columns, inner = _overlap(rgb.shape, patch.rgba.shape, patch.left, patch.top)
+    if rows.start >= rows.stop or columns.start >= columns.stop:
         return
-    shade[y0:y1, x0:x1] = alpha[y0 - y : y1 - y, x0 - x : x1 - x]
-    kernel = look.shadow_size | 1
-    shade = cv2.blur(cv2.blur(shade, (kernel, kernel)), (kernel, kernel))
-    table = (255.0 - look.shadow * np.arange(256)).astype(np.uint8)
-    light = cv2.cvtColor(cv2.LUT(shade, table), cv2.COLOR_GRAY2RGB)
-    cv2.multiply(rgb, light, dst=rgb, scale=1.0 / 255.0)
+    rgba, target = patch.rgba[inner], rgb[rows, columns]
+    clear = cv2.cvtColor(cv2.bitwise_not(cv2.extractChannel(rgba, 3)), cv2.COLOR_GRAY2RGB)
+    behind = cv2.multiply(target, clear, scale=1.0 / 255.0)
+    cv2.add(behind, cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB), dst=target)
 
 
-def smooth_field(rng: np.random.Generator, cells: int, size: int) -> np.ndarray:
-    """Smooth random field, float32 (size, size), about standard normal, with `cells` bumps a side."""
-    coarse = rng.standard_normal((cells + 3, cells + 3)).astype(np.float32)
-    return cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
-
-
-def random_partition(rng: np.random.Generator, count: int, size: int) -> np.ndarray:
-    """Split a square into `count` pieces with wavy borders; uint8 (size, size), values 0..count-1.
-
-    Half are layers one above the other, as in a landscape; half are Voronoi cells.
-    """
-    grid = np.arange(size, dtype=np.float32) / size
-    if rng.random() < 0.5:
-        cuts = np.sort(rng.uniform(0.08, 0.92, count - 1))
-        partition = np.zeros((size, size), np.uint8)
-        slant = rng.normal(0.0, 0.25, count - 1)
-        for cut, slope in zip(cuts, slant, strict=True):
-            rough = rng.uniform(0.005, 0.08)
-            line = rng.standard_normal((1, int(rng.integers(4, 24)))).astype(np.float32)
-            wave = cv2.resize(line, (size, 1), interpolation=cv2.INTER_CUBIC)[0]
-            partition += grid[:, None] > cut + rough * wave + slope * (grid - 0.5)
-        return partition.T.copy() if rng.random() < 0.2 else partition
-    warp = rng.uniform(0.0, 0.12)
-    cells = int(rng.integers(2, 8))
-    ys = grid[:, None] + warp * smooth_field(rng, cells, size)
-    xs = grid[None] + warp * smooth_field(rng, cells, size)
-    seeds = rng.uniform(0.0, 1.0, (count, 2)).astype(np.float32)
-    distances = np.stack([(ys - y) ** 2 + (xs - x) ** 2 for y, x in seeds])
-    return distances.argmin(0).astype(np.uint8)
-
-
-def random_blob(rng: np.random.Generator, size: int) -> np.ndarray:
-    """Alpha uint8 (size, size) of a random shape: ellipse, polygon, or wavy blob, some with a hole."""
-    alpha = np.zeros((size, size), np.uint8)
-    kind = rng.random()
-    if kind < ELLIPSES:
-        axes = (int(size * rng.uniform(0.2, 0.48)), int(size * rng.uniform(0.2, 0.48)))
-        cv2.ellipse(alpha, (size // 2, size // 2), axes, float(rng.uniform(0, 180)), 0, 360, 255, -1, cv2.LINE_AA)
-    elif kind < ELLIPSES + POLYGONS:
-        count = int(rng.integers(3, 9))
-        angles = np.sort(rng.uniform(0, 2 * np.pi, count))
-        _fill_outline(alpha, angles, rng.uniform(0.25, 0.48, count))
-    else:
-        rng.random(BLOB_POINTS)  # unused: so that a seed keeps giving the scenes it gave
-        angles = np.linspace(0, 2 * np.pi, BLOB_POINTS, endpoint=False)
-        bumps = np.zeros(BLOB_POINTS)
-        for wave in rng.integers(1, 7, 4):
-            bumps += rng.normal(0, 0.35 / wave) * np.cos(wave * angles + rng.uniform(0, 6.3))
-        _fill_outline(alpha, angles, (0.32 * (1.0 + 0.5 * bumps)).clip(0.08, 0.49))
-    if rng.random() < 0.12:
-        cv2.circle(alpha, (size // 2, size // 2), int(size * rng.uniform(0.06, 0.16)), 0, -1, cv2.LINE_AA)
-    return alpha
-
-
-def _fill_outline(alpha: np.ndarray, angles: np.ndarray, radii: np.ndarray) -> None:
-    """Fill the polygon with corners at these angles (radians) and radii (shares of the side) around the middle."""
-    size = alpha.shape[0]
-    points = size / 2 + size * radii[:, None] * np.stack([np.cos(angles), np.sin(angles)], 1)
-    cv2.fillPoly(alpha, [np.round(points).astype(np.int32)], 255, cv2.LINE_AA)
+def _overlap(
+    canvas: tuple[int, ...], patch: tuple[int, ...], left: int, top: int
+) -> tuple[slice, slice, tuple[slice, slice]]:
+    """Rows and columns of the canvas that a patch at (left, top) covers, and the same in the patch."""
+    first_row, first_column = max(top, 0), max(left, 0)
+    end_row = max(min(top + patch[0], canvas[0]), first_row)
+    end_column = max(min(left + patch[1], canvas[1]), first_column)
+    inner = (slice(first_row - top, end_row - top), slice(first_column - left, end_column - left))
+    return slice(first_row, end_row), slice(first_column, end_column), inner

@@ -1,58 +1,89 @@
-"""Pasting: masks equal what is visible; shapes have sensible sizes."""
+"""Pasting: masks equal what is visible, and colours stay multiplied by alpha."""
 
+import cv2
 import numpy as np
-import pytest
 
-from masklet.training.scenes.compose import Canvas, Look, Placement, paste, random_blob, random_partition, warp_cutout
+from masklet.training.scenes.compose import Canvas, Look, Shadow, cast_shadow, paste, random_look, soften, toned
+from masklet.training.scenes.warp import Patch, Pose, Sprite, render
 
 SIDE = 64
 
 
-def test_paste_marks_visible_pixels_only(disc: np.ndarray) -> None:
-    canvas = Canvas(rgb=np.zeros((SIDE, SIDE, 3), np.uint8), layers=np.zeros((SIDE, SIDE), np.uint8))
-    below, above = Placement(centre=(24.0, 32.0), side=30.0), Placement(centre=(40.0, 32.0), side=30.0)
-    paste(canvas, disc, below, Look(), 1)
+def black() -> Canvas:
+    return Canvas(np.zeros((SIDE, SIDE, 3), np.uint8))
+
+
+def white_disc(x: float) -> Patch:
+    rgba = cv2.circle(np.zeros((40, 40, 4), np.uint8), (20, 20), 15, (255, 255, 255, 255), -1, cv2.LINE_AA)
+    patch = render(Sprite(rgba), Pose(x, 32.0, 33.0, 0.7), SIDE)
+    assert patch is not None
+    return patch
+
+
+def test_a_mask_is_where_the_object_is_most_of_a_pixel():
+    canvas = black()
+    paste(canvas, white_disc(30.0), 1)
+    assert canvas.layers.any()
+    np.testing.assert_array_equal(canvas.layers == 1, canvas.rgb[..., 0] > 127)
+
+
+def test_what_is_above_hides_what_is_below():
+    canvas = black()
+    paste(canvas, white_disc(24.0), 1)
     alone = canvas.layers == 1
-    paste(canvas, disc, above, Look(), 2)
-    patch, left, top = warp_cutout(disc, above, SIDE) or pytest.fail("outside")
-    expected = np.zeros((SIDE, SIDE), bool)
-    expected[top : top + patch.shape[0], left : left + patch.shape[1]] = patch[..., 3] > 127
-    assert np.array_equal(canvas.layers == 2, expected)
-    assert np.array_equal(canvas.layers == 1, alone & ~expected)
-    assert canvas.rgb[32, 40, 0] == 200
+    paste(canvas, white_disc(40.0), 2)
+    assert (canvas.layers == 2).any()
+    np.testing.assert_array_equal(canvas.layers == 1, alone & (canvas.layers != 2))
 
 
-@pytest.mark.parametrize("side", [12.0, 30.0, 50.0])
-def test_warp_keeps_size_and_centre(disc: np.ndarray, side: float) -> None:
-    patch, left, top = warp_cutout(disc, Placement(centre=(30.0, 33.0), side=side, angle=30.0), SIDE) or pytest.fail(
-        "outside"
-    )
-    ys, xs = np.nonzero(patch[..., 3] > 127)
-    assert len(ys) == pytest.approx(np.pi * side**2 / 4, rel=0.12)
-    assert (xs.mean() + left, ys.mean() + top) == pytest.approx((30.0, 33.0), abs=1.0)
+def test_parts_are_marked_and_hidden_by_others():
+    canvas, patch = black(), white_disc(24.0)
+    part = np.zeros(patch.rgba.shape[:2], np.uint8)
+    part[:, patch.rgba.shape[1] // 2 :] = 255
+    paste(canvas, Patch(patch.rgba, patch.left, patch.top, part), 1)
+    assert 0 < (canvas.attached & (canvas.layers == 1)).sum() < (canvas.layers == 1).sum()
+    paste(canvas, white_disc(36.0), 2)
+    assert not (canvas.attached & (canvas.layers == 2)).any()
 
 
-def test_warp_outside_is_none(disc: np.ndarray) -> None:
-    assert warp_cutout(disc, Placement(centre=(-90.0, 10.0), side=20.0), SIDE) is None
+def test_patches_that_jut_out_are_clipped():
+    rgba = np.full((30, 30, 4), 255, np.uint8)
+    for left, top in ((-20, -20), (SIDE - 10, SIDE - 10), (-40, 5), (SIDE + 3, 0)):
+        canvas = black()
+        paste(canvas, Patch(rgba, left, top), 1)
+        cast_shadow(canvas.rgb, Patch(rgba, left, top), Shadow(strength=0.5, offset=(0, 0), softness=5))
+        area = max(0, min(left + 30, SIDE) - max(left, 0)) * max(0, min(top + 30, SIDE) - max(top, 0))
+        assert (canvas.layers == 1).sum() == area
 
 
-def test_shadow_darkens_and_leaves_the_mask(disc: np.ndarray) -> None:
-    plain, shaded = (
-        Canvas(rgb=np.full((SIDE, SIDE, 3), 200, np.uint8), layers=np.zeros((SIDE, SIDE), np.uint8)) for _ in range(2)
-    )
-    placement = Placement(centre=(30.0, 30.0), side=24.0)
-    paste(plain, disc, placement, Look(), 1)
-    paste(shaded, disc, placement, Look(shadow=0.5, shadow_offset=(4, 6)), 1)
-    assert np.array_equal(plain.layers, shaded.layers)
-    assert shaded.rgb[shaded.layers == 0].mean() < plain.rgb[plain.layers == 0].mean()
+def test_blur_is_seen_and_leaves_the_mask():
+    sharp, soft, patch = black(), black(), white_disc(30.0)
+    paste(sharp, patch, 1)
+    paste(soft, patch, 1, blurred=soften(patch, 2.0))
+    np.testing.assert_array_equal(sharp.layers, soft.layers)
+    grey = [((canvas.rgb[..., 0] > 20) & (canvas.rgb[..., 0] < 235)).sum() for canvas in (sharp, soft)]
+    assert grey[1] > 2 * grey[0]
+    assert abs(int(sharp.rgb.sum()) - int(soft.rgb.sum())) < 0.02 * sharp.rgb.sum()
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_shapes(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    partition = random_partition(rng, 4, SIDE)
-    assert partition.shape == (SIDE, SIDE)
-    assert partition.max() < 4
-    blob = random_blob(rng, 80)
-    assert blob.shape == (80, 80)
-    assert 0.02 < (blob > 127).mean() < 0.95
+def test_a_shadow_darkens_what_is_beside():
+    rgb = np.full((SIDE, SIDE, 3), 200, np.uint8)
+    cast_shadow(rgb, white_disc(30.0), Shadow(strength=0.5, offset=(4, 6), softness=7))
+    assert rgb[38, 34, 0] == 100
+    assert rgb[2, 60, 0] == 200
+
+
+def test_toned_colours_stay_below_alpha():
+    patch = white_disc(30.0)
+    grey = np.full((20, 20, 3), 60, np.uint8)
+    bright = toned(patch.rgba, Look(gains=(1.7, 0.5, 1.0)), grey)
+    assert (bright[..., :3] <= bright[..., 3:]).all()
+    np.testing.assert_array_equal(bright[..., 3], patch.rgba[..., 3])
+    assert bright[..., 1].max() == 128
+    assert toned(patch.rgba, Look(harmony=1.0), grey)[..., 0].max() < 110
+
+
+def test_looks_differ():
+    looks = [random_look(np.random.default_rng(seed), 0.5) for seed in range(50)]
+    for name in ("harmony", "blur", "shadow"):
+        assert 5 < sum(bool(getattr(look, name)) for look in looks) < 45
