@@ -150,8 +150,17 @@ def innermost(mask: Shaped[np.ndarray, "H W"]) -> tuple[float, tuple[int, int]]:
 
     Beyond the image's border is outside too. Distances are Euclidean; the first such pixel, row by row, is taken. An
     empty mask has the distance 0, and its pixel means nothing.
+
+    With one thread OpenCV's distances differ in their last bits from call to call (opencv/opencv#24082), and so would
+    the choice among points equally far inside. Squares of distances are whole numbers, which are compared instead.
     """
-    inside = np.pad(mask != 0, 1).astype(np.uint8)
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return 0.0, (0, 0)
+    top, left = int(rows[0]), int(columns[0])
+    # What lies around the object is outside as well, and need not be searched.
+    inside = np.pad(mask[top : rows[-1] + 1, left : columns[-1] + 1] != 0, 1).astype(np.uint8)
     distance = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    y, x = np.unravel_index(distance.argmax(), distance.shape)
-    return float(distance[y, x]), (int(x) - 1, int(y) - 1)
+    squares = np.rint(distance * distance)
+    y, x = np.unravel_index(squares.argmax(), squares.shape)
+    return float(np.sqrt(squares[y, x])), (left + int(x) - 1, top + int(y) - 1)

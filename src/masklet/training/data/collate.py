@@ -7,13 +7,13 @@ have the same objects; here clips may differ in their number of objects.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
 from masklet.io.images import preprocess_batch
+from masklet.ops.masks import innermost_point
 from masklet.training.samples import Clip, ClipBatch
 
 
@@ -60,7 +60,8 @@ def collate(clips: Sequence[Clip], *, with_centres: bool = False) -> CollatedCli
     centres = np.full((*masks.shape[:2], 2), np.nan, np.float32)
     if with_centres:
         for place in np.ndindex(*masks.shape[:2]):
-            centres[place] = _centre(masks[place])
+            if masks[place].any():
+                centres[place] = innermost_point(masks[place])
     counts = torch.tensor([clip.masks.shape[1] for clip in clips])
     return CollatedClips(
         frames=torch.from_numpy(np.stack([clip.frames for clip in clips], axis=1)),
@@ -79,21 +80,3 @@ def choose_objects(clip: Clip, num_objects: int, rng: np.random.Generator) -> Cl
     available = clip.masks.shape[1]
     chosen = rng.permutation(np.arange(max(available, num_objects)) % available)[:num_objects]
     return Clip(frames=clip.frames, masks=clip.masks[:, chosen])
-
-
-def _centre(mask: Bool[np.ndarray, "S S"]) -> tuple[float, float]:
-    """The innermost point (x, y), the first row by row; NaN for an empty mask.
-
-    Only the part around the object is searched, which is enough: the rest lies outside, as does what is beyond the
-    image. Of `ops.masks.innermost_point` it is the exact version: with one thread OpenCV's distances differ in their
-    last bits from call to call (opencv/opencv#24082), and so would the choice among points equally far inside. Squares
-    of distances are whole numbers.
-    """
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not len(rows):
-        return np.nan, np.nan
-    top, left = int(rows[0]), int(columns[0])
-    inside = np.pad(mask[top : rows[-1] + 1, left : columns[-1] + 1], 1).astype(np.uint8)
-    distances = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    y, x = np.unravel_index(np.rint(distances * distances).argmax(), distances.shape)
-    return float(left + x - 1), float(top + y - 1)
