@@ -74,7 +74,7 @@ def toned(rgba: UInt8[np.ndarray, "h w 4"], look: Look, around: UInt8[np.ndarray
     gains = np.array(look.gains)
     alpha = cv2.extractChannel(rgba, 3)
     if look.harmony > 0.0 and alpha.any():
-        inside = np.array(cv2.mean(rgba, cv2.compare(alpha, 127, cv2.CMP_GT))[:3]) + 8.0
+        inside = np.array(cv2.mean(rgba, (alpha > 127).view(np.uint8))[:3]) + 8.0
         outside = np.array(cv2.mean(around)[:3]) + 8.0
         gains = gains * (outside / inside).clip(*HARMONY_LIMITS) ** look.harmony
     table = (np.arange(256)[:, None] * gains + 0.5).clip(0, 255).astype(np.uint8)[None]

@@ -204,12 +204,16 @@ def cut_out(rgb: UInt8[np.ndarray, "H W 3"], mask: Bool[np.ndarray, "H W"]) -> U
     rows = slice(max(0, y - margin), y + height + margin)
     columns = slice(max(0, x - margin), x + width + margin)
     inside, colours = mask[rows, columns].astype(np.uint8), rgb[rows, columns]
-    trusted = cv2.erode(inside, np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8), borderType=cv2.BORDER_REPLICATE)
+    kernel = np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8)
+    trusted = cv2.erode(inside, kernel, borderType=cv2.BORDER_REPLICATE) > 0
     if not trusted.any():
-        trusted = inside
-    _, nearest = cv2.distanceTransformWithLabels(1 - trusted, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+        trusted = inside > 0
+    outside = (~trusted).astype(np.uint8)
+    nearest = np.asarray(
+        cv2.distanceTransformWithLabels(outside, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)[1], np.int64
+    )
     table = np.zeros((int(nearest.max()) + 1, 3), np.uint8)
-    table[nearest[trusted > 0]] = colours[trusted > 0]
+    table[nearest[trusted]] = colours[trusted]
     alpha = cv2.GaussianBlur(inside * np.uint8(255), (0, 0), FEATHER, borderType=cv2.BORDER_REPLICATE)
     return np.dstack([table[nearest], alpha])
 

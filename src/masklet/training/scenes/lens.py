@@ -91,8 +91,8 @@ def random_lens(rng: np.random.Generator, config: LensConfig, num_frames: int) -
     blurs = np.zeros((2, num_frames))
     if rng.random() < config.focus_probability:
         which = int(rng.random() < 0.35)  # things are in focus more often than what is behind them
-        ends = rng.uniform(0.0, config.max_focus_blur, 2)
-        blurs[which] = np.linspace(*(ends if rng.random() < 0.5 else ends[[0, 0]]), num_frames)
+        first, last = rng.uniform(0.0, config.max_focus_blur, 2)
+        blurs[which] = np.linspace(first, last if rng.random() < 0.5 else first, num_frames)
     return Lens(exposure, blurs[0], blurs[1])
 
 

@@ -9,7 +9,7 @@ from jaxtyping import Float, Float32, UInt8
 from masklet.training.scenes.pictures import check_probabilities
 from masklet.training.scenes.shapes import smooth_field
 
-FIELD = 48
+FIELD = 96
 """Side of the field of shadows, of which a window of half its side is seen."""
 
 
@@ -63,6 +63,6 @@ def random_lighting(rng: np.random.Generator, config: LightingConfig, num_frames
         field = smooth_field(rng, int(rng.integers(3, 9)), FIELD)
         covered = (field * rng.uniform(1.0, 4.0)).clip(0.0, 1.0)
         shade = (1.0 - rng.uniform(0.2, 1.0) * config.max_shadow * covered).astype(np.float32)
-        speed = rng.normal(0.0, 1.0, 2) * stride
+        speed = rng.normal(0.0, FIELD / 48, 2) * stride
         places = FIELD / 2 + speed * (np.arange(num_frames)[:, None] - num_frames / 2)
     return Lighting(gains, shade, places)

@@ -114,17 +114,21 @@ class MovingScenes:
         lens = random_lens(rng, config.lens, config.num_frames)
         lighting = random_lighting(rng, config.lighting, config.num_frames, stride)
         treatment = self._augmenter.draw(rng)
-        frames, masks, targets = [], [], []
+        frames = np.empty((config.num_frames, camera.size, camera.size, 3), np.uint8)
+        masks = np.empty(0, bool)
+        targets: list[_Target] = []
         for index in range(config.num_frames):
             canvas, regions = _shoot(ground, cast, camera, lens, index)
             if index == 0:
                 targets = self._choose(_targets(cast, ground), canvas, regions, rng)
                 if not targets:
                     return None
-            masks.append(np.stack([target.mask(canvas, regions) for target in targets]))
+                masks = np.empty((config.num_frames, len(targets), camera.size, camera.size), bool)
+            for number, target in enumerate(targets):
+                masks[index, number] = target.mask(canvas, regions)
             lit = lighting.apply(canvas.rgb, index)
-            frames.append(self._augmenter.apply(treatment, lit, rng, index / max(1, config.num_frames - 1)))
-        return Clip(frames=np.stack(frames), masks=np.stack(masks))
+            frames[index] = self._augmenter.apply(treatment, lit, rng, index / max(1, config.num_frames - 1))
+        return Clip(frames=frames, masks=masks)
 
     def _ground(self, rng: np.random.Generator, camera: Camera) -> _Ground:
         """A window of a photograph that is large enough for all that the camera shows, where it can be."""
@@ -186,7 +190,7 @@ def _shoot(
             continue
         seen = lens.thing(patch, actor.way, index, actor.look.blur)
         if actor.behind is not None:
-            cover = cv2.compare(regions & (1 << actor.behind), 0, cv2.CMP_GT)
+            cover = np.where(np.bitwise_and(regions, 1 << actor.behind), np.uint8(255), np.uint8(0))
             patch, seen = hide_behind((patch, seen), cv2.blur(cover, (3, 3)))
         elif actor.look.shadow is not None:
             cast_shadow(canvas.rgb, patch, actor.look.shadow)

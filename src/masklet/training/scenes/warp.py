@@ -117,17 +117,22 @@ def render(
     ys = top + STEP * (np.arange(rows) - 1) + (STEP - 1) / 2
     u, v = _to_cutout(*np.meshgrid(xs, ys), sprite.form, pose, waves, bend)
     half = max(width, height) / 2
-    coarse = np.stack([u * half + (width - 1) / 2, v * half + (height - 1) / 2], -1).astype(np.float32)
-    fine = cv2.resize(coarse, (columns * STEP, rows * STEP), interpolation=cv2.INTER_LINEAR)
-    fine = fine[STEP : STEP + bottom - top, STEP : STEP + right - left]
-    seen = cv2.remap(rgba, fine, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    middle = (slice(STEP, STEP + bottom - top), slice(STEP, STEP + right - left))
+    maps = [
+        cv2.resize(
+            (share * half + (length - 1) / 2).astype(np.float32), (columns * STEP, rows * STEP),
+            interpolation=cv2.INTER_LINEAR,
+        )[middle]
+        for share, length in ((u, width), (v, height))
+    ]  # fmt: skip
+    seen = cv2.remap(rgba, maps[0], maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     x, y, w, h = cv2.boundingRect(cv2.extractChannel(seen, 3))
     if min(w, h) < 2:
         return None
     shown = (slice(y, y + h), slice(x, x + w))
     attached = None
     if part is not None:
-        attached = cv2.remap(part, np.ascontiguousarray(fine[shown]), None, cv2.INTER_LINEAR)
+        attached = cv2.remap(part, maps[0][shown], maps[1][shown], cv2.INTER_LINEAR)
     return Patch(np.ascontiguousarray(seen[shown]), left + x, top + y, attached)
 
 
