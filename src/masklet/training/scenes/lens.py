@@ -18,6 +18,9 @@ from masklet.training.scenes.warp import Patch
 MAX_SAMPLES = 9
 """Moments that a long exposure is put together from; as many as something moves pixels, if that is fewer."""
 
+MAX_REACH = 2.0 * MAX_SAMPLES
+"""Pixels that something moves while it is exposed; what is quicker is exposed more briefly, lest it be seen doubly."""
+
 MIN_BLUR = 0.35
 """Sigmas below this show nothing."""
 
@@ -68,7 +71,7 @@ class Lens:
         reach = float(np.hypot(moved[0], moved[1]) + pose.side / 2 * (moved[2] + moved[3]))
         moments = self._moments(reach)
         if len(moments) > 1:
-            margin = int(np.ceil(reach / 2)) + 1
+            margin = int(np.ceil(min(reach, MAX_REACH) / 2)) + 1
             wide = cv2.copyMakeBorder(patch.rgba, margin, margin, margin, margin, cv2.BORDER_CONSTANT)
             corner = (patch.left - margin, patch.top - margin)
             matrices = [_relative(way, index, index + moment, corner) for moment in moments]
@@ -81,7 +84,8 @@ class Lens:
         count = min(MAX_SAMPLES, int(np.ceil(reach)))
         if self.exposure == 0.0 or count <= 1:
             return (0.0,)
-        return [self.exposure * ((moment + 0.5) / count - 0.5) for moment in range(count)]
+        exposure = self.exposure * min(1.0, MAX_REACH / reach)
+        return [exposure * ((moment + 0.5) / count - 0.5) for moment in range(count)]
 
 
 def random_lens(rng: np.random.Generator, config: LensConfig, num_frames: int) -> Lens:

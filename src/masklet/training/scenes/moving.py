@@ -19,7 +19,7 @@ from masklet.training.scenes.compose import Canvas, cast_shadow, paste
 from masklet.training.scenes.lens import Lens, LensConfig, random_lens
 from masklet.training.scenes.lighting import LightingConfig, random_lighting
 from masklet.training.scenes.motion import Camera, MotionConfig, random_camera
-from masklet.training.scenes.pictures import Pictures, PicturesConfig, Window
+from masklet.training.scenes.pictures import MAX_TRIES, Pictures, PicturesConfig, Window, nothing_to_learn
 from masklet.training.scenes.warp import render
 
 MAX_REGIONS = 8
@@ -100,10 +100,14 @@ class MovingScenes:
         return MovingScenes, (self.config,)
 
     def draw(self, index: int, rng: np.random.Generator) -> Clip:
-        """A new clip, whatever the index; drawn again in the rare case that nothing can be followed."""
-        while (clip := self._clip(rng)) is None:
-            pass
-        return clip
+        """A new clip, whatever the index; drawn again in the rare case that nothing can be followed.
+
+        ValueError if that never ends.
+        """
+        for _ in range(MAX_TRIES):
+            if (clip := self._clip(rng)) is not None:
+                return clip
+        raise nothing_to_learn(self.config)
 
     def _clip(self, rng: np.random.Generator) -> Clip | None:
         config = self.config

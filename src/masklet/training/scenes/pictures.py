@@ -16,6 +16,12 @@ from masklet.training.scenes.parts import find_parts, prepared_folder
 from masklet.training.scenes.shapes import largest_piece, random_blob
 from masklet.training.scenes.sources import DEFAULT_ROOT
 
+MAX_TRIES = 1000
+"""Scenes that are drawn at most until one has an object that counts; nearly always the first has."""
+
+MOST_OBJECTS = 200
+"""Layers of a scene are numbered in a byte."""
+
 BLOB_SIDE = 160
 """Of made-up cut-outs, in pixels."""
 
@@ -54,8 +60,8 @@ class PicturesConfig:
         for name in ("nominal_length", "max_masks"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-        if self.max_objects < 0:
-            raise ValueError(f"max_objects must be 0 or more, got {self.max_objects}")
+        if not 0 <= self.max_objects <= MOST_OBJECTS:
+            raise ValueError(f"max_objects must be 0 to {MOST_OBJECTS}, got {self.max_objects}")
         for low, high in (("min_mask_area", "max_mask_area"), ("min_object_side", "max_object_side")):
             if not 0.0 < getattr(self, low) < getattr(self, high) <= 1.0:
                 values = f"{getattr(self, low)} and {getattr(self, high)}"
@@ -64,6 +70,14 @@ class PicturesConfig:
             raise ValueError(f"min_crop must be a share, above 0 and at most 1, got {self.min_crop}")
         if min(self.kind_weights, default=0) < 0 or sum(self.kind_weights) <= 0:
             raise ValueError(f"kind_weights must be 0 or more and not all 0, got {self.kind_weights}")
+
+
+def nothing_to_learn(config: PicturesConfig) -> ValueError:
+    """The error for pictures and settings that give no object that counts."""
+    return ValueError(
+        f"none of {MAX_TRIES} scenes had an object that covers {config.min_mask_area} to {config.max_mask_area} of it: "
+        f"max_objects is {config.max_objects}, and the photographs in {config.root} may have no regions"
+    )
 
 
 def check_probabilities(config: object, *names: str) -> None:

@@ -16,7 +16,15 @@ from masklet.training.samples import Clip
 from masklet.training.scenes.augment import Augmenter
 from masklet.training.scenes.cast import random_form, random_pose
 from masklet.training.scenes.compose import Canvas, cast_shadow, paste, random_look, soften, toned
-from masklet.training.scenes.pictures import Crop, Pictures, PicturesConfig, Window, check_probabilities
+from masklet.training.scenes.pictures import (
+    MAX_TRIES,
+    Crop,
+    Pictures,
+    PicturesConfig,
+    Window,
+    check_probabilities,
+    nothing_to_learn,
+)
 from masklet.training.scenes.shapes import largest_piece, random_partition
 from masklet.training.scenes.warp import Sprite, render
 
@@ -61,10 +69,13 @@ class SyntheticScenes:
         return SyntheticScenes, (self.config,)
 
     def draw(self, index: int, rng: np.random.Generator) -> Clip:
-        """A new picture, whatever the index; drawn again in the rare case that nothing on it has a valid mask."""
+        """A new picture, whatever the index; drawn again in the rare case that nothing on it has a valid mask.
+
+        ValueError if that never ends.
+        """
         config = self.config
         weights = np.cumsum([config.region_weight, config.object_weight, config.mosaic_weight])
-        while True:
+        for _ in range(MAX_TRIES):
             kind = int(np.searchsorted(weights, rng.random() * weights[-1], "right"))
             if kind == 0:
                 crop = self._photograph(rng, config.max_regions)
@@ -76,6 +87,7 @@ class SyntheticScenes:
             if masks:
                 rgb = self._augmenter.apply(self._augmenter.draw(rng), crop.rgb, rng)
                 return Clip(frames=rgb[None], masks=np.stack(masks)[None])
+        raise nothing_to_learn(config)
 
     def _photograph(self, rng: np.random.Generator, max_regions: int) -> Crop:
         full, size = self._pictures.view_size, self.config.image_size

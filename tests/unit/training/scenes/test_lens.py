@@ -62,6 +62,11 @@ def test_things_are_blurred_along_their_own_way():
     assert lens(0.0).thing(patch, Way(poses), 1, 0.0) is patch
 
 
+def test_what_is_very_quick_is_exposed_briefly():
+    width, _ = extents(lens(0.7).ground(dot(), np.array([-SIDE, 0.0]), panning(60.0), 0)[..., 0])
+    assert 12 < width < 26
+
+
 def test_focus_blurs_photograph_or_things():
     origin = np.array([-SIDE, 0.0])
     assert extents(lens(ground=1.5).ground(dot(), origin, panning(0.0), 1)[..., 0])[1] > 6

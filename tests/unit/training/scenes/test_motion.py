@@ -75,6 +75,22 @@ def test_what_the_camera_does_not_follow_stays_on_the_photograph():
     assert followed.pose(3) == pytest.approx(START)
 
 
+def test_things_deform_as_often_as_asked():
+    config = MotionConfig(yaw_probability=0.3, wave_probability=0.4, bend_probability=0.2, max_bend=40.0)
+    camera = random_camera(np.random.default_rng(0), config, 6, SIDE, 1.0)
+    ways = [random_way(np.random.default_rng(seed), config, START, camera, 1.0) for seed in range(300)]
+    assert 0.2 < np.mean([bool(way.poses[:, 4].any()) for way in ways]) < 0.4
+    assert 0.3 < np.mean([bool(way.waves) for way in ways]) < 0.5
+    bent = [way for way in ways if way.bend is not None]
+    assert 0.1 < len(bent) / 300 < 0.3
+    for way in bent:
+        angles = [way.deformed(index)[1].angle for index in range(6)]
+        assert len(set(angles)) == 6
+        assert max(map(abs, angles)) <= np.deg2rad(40.0)
+    rippling = next(way for way in ways if way.waves)
+    assert rippling.deformed(0)[0][0].phase != rippling.deformed(5)[0][0].phase
+
+
 def test_bounds_hold_all_that_a_camera_shows():
     camera = Camera(SIDE, np.array([[0, 0, 0, 0], [10, -5, 0, 0], [0, 0, np.log(0.5), 0]], float))
     low, high = camera.bounds()

@@ -211,6 +211,12 @@ def test_wrong_config_is_named(wrong, message):
         MovingScenesConfig(**wrong)
 
 
+def test_settings_without_any_object_are_named(config, monkeypatch):
+    monkeypatch.setattr("masklet.training.scenes.moving.MAX_TRIES", 10)
+    with pytest.raises(ValueError, match="max_objects is 0"):
+        draw(replace(config, min_mask_area=0.0001, max_mask_area=0.0002, max_objects=0, num_frames=1), 1)
+
+
 def test_missing_pictures_are_named(tmp_path):
     with pytest.raises(ValueError, match=str(tmp_path)):
         MovingScenes(MovingScenesConfig(root=tmp_path))

@@ -76,6 +76,7 @@ def test_each_recipe_can_be_taken_alone(config):
     [
         ({"image_size": 8}, "8"),
         ({"max_masks": 0}, "0"),
+        ({"max_objects": 300}, "300"),
         ({"min_mask_area": 0.9}, "0.9"),
         ({"union_probability": 1.5}, "1.5"),
         ({"region_weight": -1.0}, "-1.0"),
@@ -85,6 +86,12 @@ def test_each_recipe_can_be_taken_alone(config):
 def test_wrong_config_is_named(wrong, message):
     with pytest.raises(ValueError, match=message):
         ScenesConfig(**wrong)
+
+
+def test_settings_without_any_object_are_named(config, monkeypatch):
+    monkeypatch.setattr("masklet.training.scenes.still.MAX_TRIES", 10)
+    with pytest.raises(ValueError, match="max_objects is 8"):
+        draw(replace(config, min_mask_area=0.0001, max_mask_area=0.0002), 1)
 
 
 def test_missing_pictures_are_named(tmp_path):
