@@ -119,11 +119,11 @@ class RunSection:
 class RunConfig:
     """A training run. Of paths, those in a configuration that was read are absolute."""
 
-    data: DataSection
-    run: RunSection
     model: ModelSection = field(default_factory=ModelSection)
+    data: DataSection
     prompts: PromptConfig = field(default_factory=PromptConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     average: AverageConfig | None = None
     """null: none is kept."""
+    run: RunSection

@@ -1,0 +1,1 @@
+"""Runs that are ready to use or to change, as YAML."""
