@@ -18,7 +18,7 @@ from PIL import Image
 from masklet.datasets.layout import name_some, read_names
 from masklet.io.images import read_image_reduced
 from masklet.training.data.geometry import HALF
-from masklet.training.data.split import Part, in_part
+from masklet.training.data.split import Part, names_in_part
 from masklet.training.samples import Clip
 
 Item = TypeVar("Item")
@@ -75,9 +75,8 @@ class PictureConfig:
         chosen = self._listed(self.include, names, source) if self.include else set(names)
         if self.exclude:
             chosen -= self._listed(self.exclude, names, source)
-        taken = [
-            index for index, name in enumerate(names) if name in chosen and in_part(name, self.held_out, self.part)
-        ]
+        inside = names_in_part(chosen, self.held_out, self.part)
+        taken = [index for index, name in enumerate(names) if name in inside]
         if not taken:
             raise ValueError(
                 f"of the {len(names)} pictures of {source} none is left: held_out is {self.held_out}, the part is "

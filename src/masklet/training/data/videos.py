@@ -19,7 +19,7 @@ from masklet.datasets.layout import name_some, read_names
 from masklet.datasets.masklets import Masklets
 from masklet.datasets.sequences import VideoSequence, open_frames
 from masklet.io.images import list_images, read_image
-from masklet.training.data.split import Part, in_part
+from masklet.training.data.split import Part, names_in_part
 from masklet.training.data.window import WindowConfig, choose_window
 from masklet.training.samples import Clip
 
@@ -92,13 +92,11 @@ def open_video_clips(config: VideoClipsConfig) -> "VideoClips":
     excluded = set(read_names(config.exclude)) if config.exclude else set()
     if excluded and not config.include and excluded.isdisjoint(sequence.name for sequence in dataset.sequences):
         raise ValueError(f"{config.exclude} names no video of {config.folder}: names are those of its folders")
-    taken = [
-        sequence
-        for sequence in dataset.sequences
-        if sequence.name not in excluded and in_part(sequence.name, config.held_out, config.part)
-    ]
+    taken = [sequence for sequence in dataset.sequences if sequence.name not in excluded]
     if config.skip_short:
         taken = [sequence for sequence in taken if not _is_short(sequence, config)]
+    inside = names_in_part((sequence.name for sequence in taken), config.held_out, config.part)
+    taken = [sequence for sequence in taken if sequence.name in inside]
     if not taken:
         raise ValueError(
             f"of the {len(dataset.sequences)} videos of {config.folder} none is left after leaving out those excluded, "
