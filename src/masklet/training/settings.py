@@ -157,12 +157,13 @@ def describe(hint: Any) -> str:
         return f"a mapping of settings ({', '.join(setting_name(each.name) for each in fields(nested))})"
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Literal:
-        return f"one of {', '.join(map(str, arguments))}" if len(arguments) > 1 else str(arguments[0])
+        names = ", ".join(map(str, arguments))
+        return f"one of {names}" if len(arguments) > 1 else names
     if origin in (Union, types.UnionType):
         return " or ".join("null" if each is type(None) else describe(each) for each in arguments)
-    if origin is tuple and (arguments[-1] is Ellipsis or arguments[0] in _PLURALS):
-        count = "" if arguments[-1] is Ellipsis else f"{len(arguments)} "
-        return f"a list of {count}{_PLURALS.get(arguments[0], 'mappings of settings')}"
+    if origin is tuple:
+        count = "" if Ellipsis in arguments else f"{len(arguments)} "
+        return f"a list of {count}{_PLURALS.get(next(iter(arguments)), 'mappings of settings')}"
     if origin is dict:
         return f"a mapping from {_PLURALS[arguments[0]]} to {_PLURALS[arguments[1]]}"
     return _NOUNS[hint]

@@ -48,7 +48,9 @@ def parse_yaml(text: str) -> Any:
 
 def to_yaml(value: Any) -> str:
     """Text in YAML that `parse_yaml` reads as the same value: of mappings, lists, texts, numbers, booleans and null."""
-    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    text = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    # As they are, a few characters, such as U+0085, would be read as ends of lines.
+    return text if parse_yaml(text) == value else yaml.dump(value, Dumper=_Dumper, sort_keys=False)
 
 
 def _unshared(value: Any) -> Any:
@@ -106,6 +108,10 @@ def join(path: str, name: str) -> str:
 
 def show(value: Any) -> str:
     """A value for an error, shortened."""
-    text = repr(value) if isinstance(value, str) else yaml.dump(value, Dumper=_Dumper, default_flow_style=True)
+    text = repr(value) if isinstance(value, str) else _in_one_line(value)
     text = " ".join(text.removesuffix("...\n").split())
     return text if len(text) <= 80 else f"{text[:76]} ..."
+
+
+def _in_one_line(value: Any) -> str:
+    return yaml.dump(value, Dumper=_Dumper, default_flow_style=True, sort_keys=False)
