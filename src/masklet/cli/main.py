@@ -34,6 +34,15 @@ app.command(track)
 app.command(models)
 app.command(evaluate)
 app.command(bench)
+app.command(
+    "masklet.cli.train:train",  # imported when it is asked for: packages that it needs come with an extra
+    help="Train a model, or fine-tune one on your own pictures or videos.\n\n"
+    "The same command goes on where a run was stopped. On several machines start it by torchrun.\n\n"
+    "For example:\n\n"
+    "    masklet train image_folder data.train.0.images=photos data.train.0.masks=masks\n"
+    "    masklet train image_folder --copy mine.yaml\n"
+    "    masklet train mine.yaml optimiser.learning_rate=1e-4 --dry-run",
+)
 
 
 @app.meta.default
