@@ -1,12 +1,25 @@
 """What the tests of training share: a configuration that trains in a moment, and prepared pictures for scenes."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
+from masklet.checkpoint.save import save_model
 from masklet.config import DecoderConfig, MemoryConfig, ModelConfig, TrunkConfig
+from masklet.model import Sam2
+from masklet.training.data.images import ImageFolderConfig
+from masklet.training.data.loader import LoaderConfig
+from masklet.training.losses import LossConfig
+from masklet.training.optimise import OptimiserConfig
+from masklet.training.prompts import PromptConfig
+from masklet.training.run_config import AverageConfig, ModelSection, RunConfig, RunSection
 from masklet.training.scenes.parts import write_part
+from masklet.training.sources_config import DataSection, SourceConfig, ValidationConfig
 
 
 @pytest.fixture(scope="session")
@@ -53,3 +66,53 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
         arrays = {"rgb": rgb, "labels": labels, "members": members, "scores": scores}
         write_part(root, "views", {f"views_{name}": array[None] for name, array in arrays.items()}, [str(number)])
     return root
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `images` and `masks`: 8 pictures of 80 x 64 pixels with two bright rectangles on dark noise."""
+    root = tmp_path_factory.mktemp("drawn")
+    rng = np.random.default_rng(0)
+    for part in ("images", "masks"):
+        (root / part).mkdir()
+    for number in range(8):
+        picture, labels = rng.integers(0, 60, (64, 80, 3)).astype(np.uint8), np.zeros((64, 80), np.uint8)
+        for label, left in ((1, 4), (2, 44)):
+            top, x = rng.integers(4, 30), left + rng.integers(0, 8)
+            labels[top : top + 24, x : x + 20] = label
+            picture[labels == label] = rng.integers(140, 256, 3)
+        Image.fromarray(picture).save(root / "images" / f"{number}.png")
+        Image.fromarray(labels).save(root / "masks" / f"{number}.png")
+    return root
+
+
+@pytest.fixture
+def make_run(drawn: Path, model_config: ModelConfig, tmp_path: Path) -> Callable[..., RunConfig]:
+    """`make_run(**settings)`: a run of 4 steps on `drawn` with a tiny model; settings are those of its section run.
+
+    One picture of eight is held out. Its folder is `tmp_path / "run"`.
+    """
+    weights = tmp_path / "weights.safetensors"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        save_model(Sam2(model_config), weights)
+    folder = ImageFolderConfig(images=drawn / "images", masks=drawn / "masks", held_out=0.3)
+    data = DataSection(
+        train=(SourceConfig(clips=folder, batch_size=2),),
+        validation=(ValidationConfig(clips=replace(folder, part="held_out"), batch_size=2),),
+        loader=LoaderConfig(num_workers=0),
+    )
+
+    def make(**settings: object) -> RunConfig:
+        run = {"steps": 4, "precision": "float32", "accelerator": "cpu", "log_every": 1, "save_every": 2}
+        return RunConfig(
+            model=ModelSection(weights=str(weights)),
+            data=data,
+            prompts=PromptConfig(num_corrections=1),
+            loss=LossConfig(at_full_size=False),
+            optimiser=OptimiserConfig(learning_rate=1e-3, rates={}, clip_norm=1.0),
+            average=AverageConfig(decay=0.9),
+            run=RunSection(**{"output": tmp_path / "run", "validate_every": 4, **run, **settings}),
+        )
+
+    return make

@@ -8,7 +8,7 @@ draws another video: a run of hours must not die of one picture.
 import itertools
 import signal
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -89,7 +89,7 @@ def batches(
     *,
     start_step: int = 0,
     destination: Destination | None = None,
-) -> Iterator[ClipBatch]:
+) -> Generator[ClipBatch, None, None]:
     """The batches of a plan from a step on, without end. Close it to end its workers.
 
     They follow from the plan's seed, the step and the rank alone: not from the number of workers, nor from what came
