@@ -42,7 +42,7 @@ def estimate(trial: Trial, config: RunConfig, num_steps: int) -> Estimate:
     """Measure a run of so many steps on one device, which takes several of them."""
     numbers: dict[int, list[int]] = defaultdict(list)
     for number in range(LOOK_AHEAD):
-        numbers[trial.lessons.plan.batch(number).source].append(number)
+        numbers[trial.lessons.plan.source(number)].append(number)
     seconds, peak = 0.0, 0
     with trial:
         for of_source in numbers.values():

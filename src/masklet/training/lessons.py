@@ -46,7 +46,7 @@ class Lessons:
             return train_step(
                 model,
                 batch,
-                self.prompts[self.plan.batch(number).source],
+                self.prompts[self.plan.source(number)],
                 self.loss,
                 np.random.default_rng([seed, number, DECISIONS]),
                 torch.Generator().manual_seed(int(clicks[0])),

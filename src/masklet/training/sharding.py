@@ -8,7 +8,6 @@ activation checkpointing and adapters save more memory. Upstream has no FSDP.
 from lightning_fabric.strategies.model_parallel import ModelParallelStrategy
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
-from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from masklet.model import Sam2
@@ -20,6 +19,8 @@ def sharded_strategy(world_size: int) -> ModelParallelStrategy:
 
 
 def _share_out(module: nn.Module, mesh: DeviceMesh) -> nn.Module:
+    from torch.distributed.fsdp import fully_shard  # of PyTorch 2.6; all else runs with older ones
+
     (model,) = module.children()
     assert isinstance(model, Sam2)
     part = mesh["data_parallel"]

@@ -11,6 +11,7 @@ decide alike.
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing, nullcontext
 
@@ -82,7 +83,7 @@ class Trainer:
         """
         changes = []
         settings = settings_of(self.config, self.fabric.world_size)
-        if (self.folder / STATE).exists():
+        if self.fabric.broadcast((self.folder / STATE).exists()):  # so all have to see the folder
             changes = self.state.restore(self.folder / STATE, settings)
         monitor = None
         if self.fabric.is_global_zero:
@@ -95,7 +96,13 @@ class Trainer:
         try:
             if self.validator and not self.state.step:
                 self._validate(self.validator, monitor)  # for comparison
-            with StopSignal() as stop, closing(self.lessons.batches(first, self.destination)) as batches:
+            with (
+                warnings.catch_warnings(),
+                StopSignal() as stop,
+                closing(self.lessons.batches(first, self.destination)) as batches,
+            ):
+                # DDP says it of learned vectors of one row, in which it makes no difference.
+                warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
                 while self.state.step < self.num_steps and not stop.agreed:
                     batch, found = self._step(batches, stop)
                     self._report(batch, found, monitor)

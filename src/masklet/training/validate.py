@@ -65,7 +65,7 @@ class Validator:
 
         run: calls a function with the model, as `Trainer` does. All processes have to call this.
         """
-        sums = torch.zeros(len(MEASURES), 2, dtype=torch.float64, device=destination.device)
+        sums = torch.zeros(len(MEASURES), 2, device=destination.device)
         for source in self.sources:
             plan = _InOrder(len(source.clips), source.batch_size)
             with closing(batches(plan, [source], self.loader, destination=destination)) as made:
@@ -113,7 +113,7 @@ def _ious(logits: Float[Tensor, "N 1 h w"], batch: ClipBatch, frame: int) -> Flo
 
 
 def _sum(values: Float[Tensor, "N"], counted: Bool[Tensor, "N"]) -> Float[Tensor, "2"]:
-    return torch.stack(((values * counted).sum(), counted.sum().to(values))).double()
+    return torch.stack(((values * counted).sum(), counted.sum().to(values)))
 
 
 class _InOrder(Plan):

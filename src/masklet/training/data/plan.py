@@ -70,6 +70,10 @@ class Plan:
         first = (turn * world_size + rank) * size
         return PlannedBatch(source, tuple(self._item(source, first + slot) for slot in range(size)))
 
+    def source(self, step: int) -> int:
+        """The number of the source that all processes take of in a step; without looking for items."""
+        return self._turn(step)[0]
+
     def steps_per_epoch(self, world_size: int = 1) -> int:
         """Steps that are as many batches as the sources have together.
 

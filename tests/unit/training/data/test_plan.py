@@ -30,6 +30,7 @@ def test_every_item_is_taken_once_before_any_twice(planned: list[PlannedSource],
         # The processes' parts, one after the other, continue the source's row of items.
         for rank in range(world_size):
             batch = plan.batch(step, rank, world_size)
+            assert batch.source == plan.source(step)
             assert len(batch.items) == planned[batch.source].batch_size
             taken.setdefault(batch.source, []).extend(batch.items)
     for source, items in taken.items():
