@@ -6,7 +6,6 @@ costs next to nothing. Upstream has none; published models are the weights of th
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import nn
@@ -17,7 +16,7 @@ class WeightAverage:
     """The average of a model's trained parameters over its steps, on the model's device.
 
     decay: how much of the average each step keeps, in [0, 1). Make it after freezing, when the model is where it will
-    be trained. ValueError: a decay that cannot be.
+    be trained. weights, by name, and num_updates are its state. ValueError: a decay that cannot be.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -57,21 +56,6 @@ class WeightAverage:
             own = parameters[name].clone()
             parameters[name].copy_(average)
             average.copy_(own)
-
-    def state_dict(self) -> dict[str, Any]:
-        """What `load_state_dict` goes on from; tensors, names and a number."""
-        return {"num_updates": self.num_updates, "weights": dict(self.weights)}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a saved average. ValueError where it is of other parameters."""
-        if differing := sorted(state["weights"].keys() ^ self.weights.keys()):
-            raise ValueError(
-                f"the saved average is not of the parameters that are trained now: {', '.join(differing[:8])} "
-                f"{'is' if len(differing) == 1 else 'are'} of one of them alone; resume with the same frozen parts"
-            )
-        self.num_updates = state["num_updates"]
-        for name, average in self.weights.items():
-            average.copy_(state["weights"][name])
 
 
 def _trained(model: nn.Module) -> dict[str, nn.Parameter]:

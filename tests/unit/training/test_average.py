@@ -1,4 +1,4 @@
-"""The average beside a sum written out; exchanging it in and out; going on from saved state."""
+"""The average beside a sum written out; exchanging it in and out."""
 
 import copy
 
@@ -73,23 +73,6 @@ def test_a_failure_inside_gives_the_weights_back(model: nn.Module) -> None:
     assert all(torch.equal(tensor, own[name]) for name, tensor in model.state_dict().items())
 
 
-def test_goes_on_from_saved_state_exactly(model: nn.Module, tmp_path) -> None:
-    average = WeightAverage(model, 0.9)
-    walk(model)
-    average.update(model)
-    torch.save(average.state_dict(), tmp_path / "average.pt")
-    resumed = WeightAverage(model, 0.9)
-    resumed.load_state_dict(torch.load(tmp_path / "average.pt", weights_only=True))
-    walk(model)
-    average.update(model)
-    resumed.update(model)
-    assert all(torch.equal(resumed.weights[name], tensor) for name, tensor in average.weights.items())
-
-
-def test_errors(model: nn.Module) -> None:
+def test_a_decay_that_cannot_be(model: nn.Module) -> None:
     with pytest.raises(ValueError, match="the decay of the average is 1, "):
         WeightAverage(model, 1)
-    state = WeightAverage(model, 0.9).state_dict()
-    model[0].bias.requires_grad_(True)
-    with pytest.raises(ValueError, match=r"0\.bias is of one of them alone; resume with the same frozen parts"):
-        WeightAverage(model, 0.9).load_state_dict(state)

@@ -11,6 +11,8 @@ from masklet.checkpoint.layouts import from_native
 from masklet.checkpoint.names import Layout
 from masklet.config import ModelConfig, preset
 from masklet.model import Sam2
+from masklet.training.average import WeightAverage
+from masklet.training.lora import LoraConfig, add_lora
 from masklet.training.optimise import (
     OptimiserConfig,
     build_optimizer,
@@ -123,20 +125,21 @@ def test_rates_follow_the_schedule_of_the_configuration_also_after_a_resume(tiny
     assert {group["lr"] for group in slower.param_groups} == {1e-6}
 
 
-def test_warm_up_starts_at_once(tiny: ModelConfig) -> None:
+def test_warm_up_starts_at_nothing(tiny: ModelConfig) -> None:
     optimizer = build_optimizer(Sam2(tiny), OptimiserConfig(schedule=ScheduleConfig(warmup=0.5)))
     assert all(group["lr"] == 0 for group in optimizer.param_groups)
 
 
-def test_state_is_read_without_pickled_code(tiny: ModelConfig, tmp_path) -> None:
+def test_adapters_are_frozen_and_averaged_as_other_parameters(tiny: ModelConfig) -> None:
     model = Sam2(tiny)
-    optimizer = build_optimizer(model, PLAIN)
-    model.no_memory.grad = torch.ones_like(model.no_memory)
-    before = model.no_memory.detach().clone()
-    optimizer.step()
-    assert not torch.equal(model.no_memory, before)
-    torch.save(optimizer.state_dict(), tmp_path / "state.pt")
-    build_optimizer(model, PLAIN).load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    add_lora(model, LoraConfig(rank=2))
+    groups = groups_by_name(model, OptimiserConfig(rates={"*.lora_*": 1e-4}, frozen=("trunk.blocks.0.*",)))
+    adapters = {name for name in groups if "lora_" in name}
+    assert adapters
+    assert not any(name.startswith("trunk.blocks.0.") for name in groups)
+    assert {name.split(".")[0] for name in groups.keys() - adapters} == {"mask_decoder"}
+    assert groups["trunk.blocks.3.mlp.layers.1.lora_up"]["lr"] == pytest.approx(0.9e-4)
+    assert WeightAverage(model, 0.9).weights.keys() == groups.keys()
 
 
 def test_gradients_are_clipped_together() -> None:
