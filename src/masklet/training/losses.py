@@ -23,7 +23,7 @@ from masklet.types import DecodedMasks
 
 @dataclass(frozen=True, kw_only=True)
 class LossConfig:
-    """How much each loss counts, and how masks are compared. The defaults are the published values."""
+    """How much each loss counts, and how masks are compared. The defaults are published values, but for the last."""
 
     mask: float = 20.0
     """Weight of the focal loss."""
@@ -89,9 +89,7 @@ class Losses:
 
     def total(self, config: LossConfig) -> Float[Tensor, ""]:
         """The weighted sum."""
-        parts = (self.mask, self.dice, self.iou, self.class_)
-        weights = (config.mask, config.dice, config.iou, config.class_)
-        return sum((weight * part for weight, part in zip(weights, parts, strict=True)), torch.zeros_like(self.mask))
+        return config.mask * self.mask + config.dice * self.dice + config.iou * self.iou + config.class_ * self.class_
 
 
 def mask_losses(decoded: DecodedMasks, target: Target, multimask: bool, config: LossConfig) -> Losses:

@@ -42,8 +42,7 @@ def _float32(value: object) -> object:
 def precision(name: Precision, device: torch.device | str) -> Iterator[None]:
     """A context for forward passes on a device: all in float32, or matrix products and convolutions in bfloat16.
 
-    On a CPU a backward pass that computes part of the forward pass again needs the context, too. ValueError names a
-    precision that there is not.
+    ValueError names a precision that there is not.
     """
     if name not in get_args(Precision):
         raise ValueError(f"precision {name!r} is not one of {', '.join(get_args(Precision))}")

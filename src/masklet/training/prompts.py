@@ -34,7 +34,7 @@ MANY = 2**62
 class PromptConfig:
     """How often which prompt is simulated. The defaults are those of the published fine-tuning on MOSE.
 
-    A still image is always given clicks or a box, and is corrected.
+    A still image is always given clicks or a box, never the mask.
     """
 
     click_probability: float = 0.5
@@ -189,7 +189,7 @@ def noisy_boxes(masks: Bool[Tensor, "N H W"], generator: torch.Generator) -> Poi
     height, width = masks.shape[1:]
     corners = masks_to_boxes(masks).float()
     side = (corners[:, 2:] - corners[:, :2]).repeat(1, 2)
-    limit = torch.tensor((width, height, width, height), dtype=torch.float32).to(masks.device, non_blocking=True)
+    limit = corners.new_tensor((width, height, width, height))
     reach = torch.minimum(side * BOX_NOISE, limit * MAX_BOX_NOISE)
     noise = _random((len(masks), 4), masks.device, generator) * 2 - 1
     corners = torch.minimum((corners + noise * reach).clamp(min=0), limit - 1)

@@ -6,7 +6,8 @@ more each time and the logits so far, which carry gradients, too. All passes cou
 frame, of which nothing need be remembered.
 
 As in the released training code, memories are made of probabilities, and frames look at object pointers of prompted
-frames that lie ahead. Unlike there, a true mask that is taken as the answer has no loss: it would be a constant.
+frames that lie ahead. Unlike there, a true mask that is taken as the answer has no loss: it would be a constant. And
+the model drops nothing at random: the original drops activations of its memory attention, and paths of its trunk.
 
 Source: the SAM 2 paper, section 5 and appendix D.2; the released training code.
 """

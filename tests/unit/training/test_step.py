@@ -13,6 +13,7 @@ from masklet.config import ModelConfig
 from masklet.model import Sam2
 from masklet.ops.masks import innermost_point, resize_logits
 from masklet.tracking.memory_bank import MemoryBank
+from masklet.tracking.step import ABSENT_LOGIT
 from masklet.training.losses import LossConfig, Target, mask_losses
 from masklet.training.precision import precision
 from masklet.training.prompts import PromptConfig
@@ -209,7 +210,7 @@ def test_prompted_frames_come_first_and_the_others_follow_in_order(model, monkey
             assert None not in model.attended[len(prompted) :]
             assert len(model.attended) == 5, "not once more for corrections"
             seen.add((len(prompted), len(corrected)))
-            assert ("corrected_iou" in found.parts, "tracked_iou" in found.parts) == (True, True)
+            assert {"corrected_iou", "tracked_iou"} <= found.parts.keys()
     assert len(seen) > 3
 
 
@@ -243,6 +244,19 @@ def test_memories_are_made_of_probabilities_of_the_last_prediction(model):
     last = model.decoded[3].logits[:, :1]
     torch.testing.assert_close(model.memorised[0], resize_logits(last, (SIDE, SIDE)).sigmoid())
     assert len(model.memorised) == 2
+
+
+def test_what_the_object_score_misses_is_shown_as_nothing_and_clicked(model):
+    """As published, but that its mask learns: the logits so far are those of an absent object, so is the memory."""
+    torch.nn.init.constant_(model.get_parameter("mask_decoder.object_head.layers.2.bias"), -3.0)
+    found = run(model, CLIP, CORRECTED)
+    assert all((mask == ABSENT_LOGIT).all() for _, mask in model.prompts[1:4])
+    clicks = model.prompts[3][0]
+    assert (clicks.labels == PointLabel.POSITIVE).all()
+    assert not any(mask.any() for mask in model.memorised)
+    assert all((each.logits == ABSENT_LOGIT).all() for each in found.predictions)
+    (taught,) = torch.autograd.grad(found.total, model.decoded[0].logits)
+    assert taught.flatten(1).any(1).all()
 
 
 def test_an_absent_object_on_a_prompted_frame_is_told_where_it_is_not(model):
