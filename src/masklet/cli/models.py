@@ -7,11 +7,11 @@ from cyclopts import App
 
 from masklet.checkpoint import registry
 from masklet.checkpoint.convert import CheckpointInfo, convert, inspect
+from masklet.checkpoint.locate import BUNDLED, bundled_file
 from masklet.checkpoint.names import Layout
 from masklet.cli.console import UsageError, say, show_rows
 from masklet.config import PRESETS, ModelConfig
 from masklet.model import Sam2
-from masklet.runtime.load import BUNDLED, bundled_file
 
 models = App(
     name="models",

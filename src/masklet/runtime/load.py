@@ -1,6 +1,5 @@
 """`load_model`: from a name or a file to a model that is ready to use."""
 
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +7,12 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from masklet.checkpoint import files, registry
+from masklet.checkpoint import files
+from masklet.checkpoint.locate import BUNDLED, locate
 from masklet.checkpoint.recognise import recognise_contents
 from masklet.checkpoint.strict import MemoryNotLoaded, load_into
 from masklet.config import ModelConfig
 from masklet.model import Sam2
-
-BUNDLED = "nano"
 
 
 def load_model(
@@ -42,7 +40,7 @@ def load_model(
     place = find_device(device)
     if not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
         raise ValueError(f"dtype is {dtype!r}, but weights are of a floating-point type such as torch.float32")
-    path = _locate(source)
+    path = locate(source)
     contents = files.read(path)
     recognised = recognise_contents(contents, config)
     model = new_model(recognised.config.with_image_size(image_size))
@@ -110,36 +108,6 @@ def find_device(device: torch.device | str | None) -> torch.device:
     if (place.index or 0) >= here.get(place.type, 0):
         raise ValueError(f"this machine has no device {str(place)!r}, or torch was built without it: try device='cpu'")
     return place
-
-
-def bundled_file() -> Path:
-    """Where the weights of `BUNDLED` are in an installation that has them."""
-    return Path(str(resources.files("masklet") / "weights" / f"{BUNDLED}.safetensors"))
-
-
-def _locate(source: str | Path) -> Path:
-    """The file of a name or path. A name comes first, so that what lies in the current folder does not matter."""
-    if not str(source):
-        raise ValueError("the model's name is empty: give a name, such as 'nano', or the path of a checkpoint")
-    if source == BUNDLED:
-        file = bundled_file()
-        if not file.is_file():
-            raise FileNotFoundError(
-                f"the weights of {BUNDLED!r}, which come with masklet, are not in this installation ({file})"
-            )
-        return file
-    published = registry.find(source) if isinstance(source, str) else None
-    if published and source == published.name:
-        return registry.download(published)
-    path = Path(source).expanduser()
-    if path.exists():
-        return path
-    if published:
-        return registry.download(published)
-    if isinstance(source, Path) or source.endswith((".pt", ".pth", ".safetensors")) or len(path.parts) > 1:
-        raise FileNotFoundError(f"there is no file {path}")
-    names = ", ".join((BUNDLED, *(known.name for known in registry.PUBLISHED)))
-    raise ValueError(f"no model is named {source!r}, and there is no such file; the names are {names}")
 
 
 class _WeightsOnMeta(TorchFunctionMode):

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import nn
 
-from masklet.checkpoint import registry
-from masklet.checkpoint.files import read
-from masklet.checkpoint.recognise import recognise_contents, variant_name
-from masklet.checkpoint.strict import load_into
+from masklet.checkpoint.recognise import variant_name
 from masklet.config import preset
 from masklet.model import Sam2
 from masklet.training.check import CheckReport, check
@@ -37,6 +33,7 @@ from masklet.training.lessons import Lessons
 from masklet.training.lora import add_lora
 from masklet.training.monitor import Progress
 from masklet.training.optimise import build_optimizer, trainable_summary
+from masklet.training.pretrained import load_pretrained
 from masklet.training.run_config import ModelSection, RunConfig, RunSection
 from masklet.training.samples import ClipSource
 from masklet.training.scenes import MovingScenes, MovingScenesConfig, ScenesConfig, SyntheticScenes
@@ -45,9 +42,6 @@ from masklet.training.sources_config import ClipsConfig, SourceConfig, Validatio
 from masklet.training.trainer import STATE, RunStopped, Trainer, lengths
 from masklet.training.trial import Trial
 from masklet.training.validate import FixedClips, Validator
-
-BUNDLED = "nano"
-"""The model whose weights come with masklet."""
 
 FUSER_SCALE = 0.1
 """Of the memory encoder's residual blocks that are woken; 1e-6, as they start in the original, takes long to grow."""
@@ -148,11 +142,7 @@ def build_model(section: ModelSection, seed: int) -> Sam2:
             model = Sam2(preset(section.preset).with_image_size(section.image_size))
             initialise(model)
     else:
-        path = _find_weights(section.weights)
-        contents = read(path)
-        recognised = recognise_contents(contents)
-        model = Sam2(recognised.config.with_image_size(section.image_size))
-        load_into(model, contents.state, recognised.layout, path)
+        model = load_pretrained(section.weights, section.image_size)
     if section.wake_memory:
         for block in model.memory_encoder.fuser:
             nn.init.constant_(block.get_parameter("scale"), FUSER_SCALE)
@@ -178,16 +168,6 @@ def make_fabric(run: RunSection) -> Fabric:
     elif world_size > 1 or run.strategy == "ddp":
         strategy = DDPStrategy(find_unused_parameters=True)
     return Fabric(accelerator=run.accelerator, devices=devices, num_nodes=nodes, strategy=strategy)
-
-
-def _find_weights(weights: str) -> Path:
-    """The file of a name or path; masklet's own names come first."""
-    if weights == BUNDLED:
-        return Path(str(resources.files("masklet") / "weights" / f"{BUNDLED}.safetensors"))
-    published = registry.find(weights)
-    if published and (weights == published.name or not Path(weights).exists()):
-        return registry.download(published)
-    return Path(weights)
 
 
 def _training_source(source: SourceConfig, config: RunConfig, size: int) -> TrainingSource:

@@ -8,13 +8,12 @@ import pytest
 import torch
 from huggingface_hub import constants
 
-from masklet.checkpoint import registry
+from masklet.checkpoint import locate, registry
 from masklet.checkpoint.layouts import is_memory_part
 from masklet.checkpoint.save import save_model
 from masklet.checkpoint.strict import CheckpointMismatch
 from masklet.config import PRESETS, ModelConfig
 from masklet.model import Sam2
-from masklet.runtime import load
 from masklet.runtime.load import default_device, load_model, new_model
 
 
@@ -127,7 +126,7 @@ def test_a_published_name_is_loaded_from_where_it_was_downloaded_to(small, tmp_p
 
 
 def test_the_bundled_model_is_found_or_its_absence_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(load.resources, "files", lambda package: tmp_path)
+    monkeypatch.setattr(locate.resources, "files", lambda package: tmp_path)
     with pytest.raises(FileNotFoundError, match="the weights of 'nano', which come with masklet, are not in this"):
         load_model()
     model = Sam2(PRESETS["nano"])

@@ -7,6 +7,7 @@ take their place, or come beside them:
     --cutouts DIR ...         pictures with transparency, PNG or WebP: objects to paste
     --masks IMAGES MASKS      pictures and label maps of the same names: their objects are cut out
     --packages                the packages, too
+    --regions-by MODEL        regions are found with the help of a model that was trained before, such as nano
 
 What was prepared before is kept and not made again, so a stopped preparation goes on where it was, and material can be
 added. Ctrl-C loses nothing that was done.
@@ -16,6 +17,7 @@ import argparse
 import itertools
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from masklet.training.scenes.cutouts import find_cutouts, find_labelled, prepare_cutouts
@@ -42,6 +44,7 @@ def prepare(arguments: argparse.Namespace) -> dict[str, int]:
         fetch(root)
         cutouts = itertools.chain(cutouts, package_cutouts(root))
         photographs += package_photographs(root, arguments.views)
+    photographs = [replace(one, model=arguments.regions_by) for one in photographs]
     return prepare_cutouts(cutouts, root) | prepare_views(photographs, root, arguments.processes)
 
 
@@ -76,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--packages", action="store_true", help="also fetch and prepare the freely licensed packages")
     parser.add_argument("--views", type=int, default=VIEWS, help="views of a photograph, %(default)s by default")
     parser.add_argument("--processes", type=int, default=PROCESSES, help="that find regions, %(default)s by default")
+    parser.add_argument("--regions-by", metavar="MODEL", help="a trained model that is asked for regions, such as nano")
     return parser
 
 

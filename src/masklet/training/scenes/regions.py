@@ -3,10 +3,13 @@
 Felzenszwalb's superpixels are merged greedily by colour, texture and the strength of their shared boundary,
 as in ultrametric contour maps (Arbelaez et al., 2011) with plain gradients in the place of a trained boundary
 detector. A merged region that stays whole over a wide range of merging heights is likely one that a person
-would draw; its persistence is its score. Needs scikit-image (the `train` extra), in preparation only.
+would draw; its persistence is its score. A model that can answer clicks already may be asked, too: superpixels that its
+masks keep together are merged sooner (`masklet.training.scenes.opinions`). Needs scikit-image (the `train` extra), in
+preparation only.
 """
 
 import heapq
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -29,6 +32,10 @@ HISTOGRAM_WEIGHT = 0.8
 TEXTURE_WEIGHT = 0.7
 BOUNDARY_WEIGHT = 1.2
 """What the parts of a merging cost count: mean colours, their histograms, textures, and the shared boundary."""
+
+OPINION_WEIGHT = 2.0
+OPINION_SIZE_EXPONENT = 0.3
+"""What a model's opinion counts beside that, where there is one, and `SIZE_EXPONENT` for it."""
 
 SHADING = 0.25
 FULL_BOUNDARY = 0.25
@@ -61,6 +68,9 @@ class Regions:
     scores: np.ndarray
 
 
+Opinion: TypeAlias = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""From rgb and superpixels' labels to coordinates (S, D), at distances of about 1, near where they belong together."""
+
 _Edges: TypeAlias = dict[tuple[int, int], tuple[float, float]]
 """By pair of neighbours, the smaller number first: boundary length and summed boundary strength."""
 
@@ -73,6 +83,8 @@ class _Nodes:
     lab: np.ndarray
     colour: np.ndarray
     texture: np.ndarray
+    opinion: np.ndarray
+    """(S, 0) where no model was asked."""
 
 
 def superpixels(rgb: np.ndarray) -> np.ndarray:
@@ -87,10 +99,12 @@ def superpixels(rgb: np.ndarray) -> np.ndarray:
     return segments.astype(np.int32)
 
 
-def find_regions(rgb: np.ndarray, max_regions: int = 32) -> Regions:
-    """Stable regions of `rgb` (uint8 (H, W, 3)), the `max_regions` best, best first."""
+def find_regions(rgb: np.ndarray, max_regions: int = 32, ask: Opinion | None = None) -> Regions:
+    """Stable regions of `rgb` (uint8 (H, W, 3)), the `max_regions` best, best first. ask: a model's opinion."""
     labels = superpixels(rgb)
     nodes, edges = _measure(rgb, labels)
+    if ask:
+        nodes.opinion = ask(rgb, labels) * nodes.area[:, None]
     parents, heights, areas = _merge(nodes, edges)
     members, scores = _select(parents, heights, areas / labels.size, max_regions)
     return Regions(labels=labels.astype(np.uint16), members=members, scores=scores)
@@ -135,7 +149,7 @@ def _measure(rgb: np.ndarray, labels: np.ndarray) -> tuple[_Nodes, _Edges]:
     bins = [((lab[..., c] - lo) / (hi - lo) * COLOUR_BINS).clip(0, COLOUR_BINS - 1) for c, (lo, hi) in enumerate(spans)]
     colour = np.concatenate([histogram(b.astype(np.int32), COLOUR_BINS) for b in bins], 1)
     texture = np.concatenate([histogram(b, TEXTURE_BINS) for pair in _texture_channels(lab) for b in pair], 1)
-    nodes = _Nodes(area=area, lab=sums, colour=colour, texture=texture)
+    nodes = _Nodes(area=area, lab=sums, colour=colour, texture=texture, opinion=np.zeros((count, 0)))
     return nodes, _boundaries(labels, _gradient(lab))
 
 
@@ -171,14 +185,16 @@ def _distance(nodes: _Nodes, one: int, others: np.ndarray, edge: np.ndarray, tot
     # Small regions are absorbed first, and those mostly enclosed by the other even sooner (eyes, spots, windows).
     smaller = np.minimum(area_one, area)
     contact = np.minimum(edge[:, 0] / (4.0 * np.sqrt(smaller)), 1.0)
-    return cost * (smaller / total) ** SIZE_EXPONENT * (1.25 - 0.5 * contact)
+    seen_cost = cost * (smaller / total) ** SIZE_EXPONENT * (1.25 - 0.5 * contact)
+    apart = np.linalg.norm(nodes.opinion[others] / area[:, None] - nodes.opinion[one] / area_one, axis=1)
+    return seen_cost + OPINION_WEIGHT * apart * (smaller / total) ** OPINION_SIZE_EXPONENT
 
 
 def _merge(nodes: _Nodes, edges: _Edges) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Merge to one region. Returns parents (2S-1,) with -1 at the root, heights and areas (2S-1,)."""
     count = len(nodes.area)
     size = 2 * count - 1
-    for name in ("area", "lab", "colour", "texture"):
+    for name in ("area", "lab", "colour", "texture", "opinion"):
         old = getattr(nodes, name)
         setattr(nodes, name, np.concatenate([old, np.zeros((count - 1, *old.shape[1:]))]))
     total = float(nodes.area.sum())
@@ -203,7 +219,7 @@ def _merge(nodes: _Nodes, edges: _Edges) -> tuple[np.ndarray, np.ndarray, np.nda
                 break
         parents[a] = parents[b] = new
         heights[new] = max(cost, heights[a], heights[b])
-        for values in (nodes.area, nodes.lab, nodes.colour, nodes.texture):
+        for values in (nodes.area, nodes.lab, nodes.colour, nodes.texture, nodes.opinion):
             values[new] = values[a] + values[b]
         for old in (a, b):
             for other, edge in neighbours[old].items():

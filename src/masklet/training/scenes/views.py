@@ -3,6 +3,7 @@
 Several processes find regions, and what is done is written every few photographs, also when preparation is stopped.
 """
 
+import functools
 import multiprocessing
 import signal
 import zlib
@@ -13,11 +14,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 from jaxtyping import UInt8
 from rich.console import Console
 from rich.progress import track
 
 from masklet.io.images import read_image
+from masklet.training.scenes.opinions import ModelOpinion
 from masklet.training.scenes.parts import read_sources, write_part
 from masklet.training.scenes.pictures import VIEW_ARRAYS
 from masklet.training.scenes.regions import find_regions
@@ -47,11 +50,15 @@ PART_VIEWS = 128
 
 @dataclass(frozen=True)
 class Photograph:
-    """A file to make views of: the first is the whole of it, the others are crops. A backdrop has no regions."""
+    """A file to make views of: the first is the whole of it, the others are crops. A backdrop has no regions.
+
+    model: weights of a model that is asked what belongs together; None: pixels alone tell.
+    """
 
     path: Path
     num_views: int
     with_regions: bool = True
+    model: str | None = None
 
     @property
     def name(self) -> str:
@@ -159,9 +166,16 @@ def _with_regions(rgb: np.ndarray, photograph: Photograph) -> tuple[np.ndarray, 
     members = np.zeros((MAX_REGIONS, MAX_SUPERPIXELS), bool)
     scores = np.zeros(MAX_REGIONS, np.float32)
     if photograph.with_regions:
-        found = find_regions(rgb, MAX_REGIONS)
+        found = find_regions(rgb, MAX_REGIONS, _opinion_of(photograph.model) if photograph.model else None)
         if found.members.shape[1] <= MAX_SUPERPIXELS:
             labels = found.labels
             members[: len(found.members), : found.members.shape[1]] = found.members
             scores[: len(found.scores)] = found.scores
     return rgb, labels, members, scores
+
+
+@functools.cache
+def _opinion_of(model: str) -> ModelOpinion:
+    """Loaded once a process."""
+    torch.set_num_threads(1)  # processes are the parallelism
+    return ModelOpinion(model)

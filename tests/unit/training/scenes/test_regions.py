@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from masklet.training.scenes.regions import find_regions
+from masklet.training.scenes.regions import Opinion, find_regions
 
 
 def test_find_regions_finds_the_things_in_a_picture() -> None:
@@ -32,3 +32,25 @@ def test_shading_is_not_split() -> None:
     best = found.members[0][found.labels]
     iou = max((best & side).sum() / (best | side).sum() for side in (ground, ~ground))
     assert iou > 0.9
+
+
+def test_an_opinion_keeps_together_what_colours_part() -> None:
+    pytest.importorskip("skimage")
+    rng = np.random.default_rng(0)
+    rgb = np.full((160, 160, 3), (120, 170, 220), np.float32)
+    rgb[40:80, 50:110], rgb[80:120, 50:110] = (190, 60, 40), (140, 185, 225)
+    picture = (rgb + rng.normal(0, 6, rgb.shape)).clip(0, 255).astype(np.uint8)
+    whole = np.zeros((160, 160), bool)
+    whole[40:120, 50:110] = True
+
+    def ask(_rgb: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        counts = np.bincount(labels.ravel())
+        return 4 * (np.bincount(labels.ravel(), whole.ravel()) / counts)[:, None]
+
+    def score_of_whole(opinion: Opinion | None) -> float:
+        found = find_regions(picture, max_regions=6, ask=opinion)
+        masks = [row[found.labels] for row in found.members]
+        good = [(mask & whole).sum() / (mask | whole).sum() > 0.9 for mask in masks]
+        return max(found.scores[good], default=0.0)
+
+    assert score_of_whole(ask) > score_of_whole(None) + 0.1

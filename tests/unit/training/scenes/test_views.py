@@ -17,12 +17,18 @@ from masklet.training.scenes.views import (
     random_view,
 )
 
+ONE_REGION = {
+    "labels": np.zeros((VIEW_SIZE, VIEW_SIZE), np.uint16),
+    "members": np.ones((1, 1), bool),
+    "scores": np.ones(1, np.float32),
+}
+
 
 @pytest.fixture(autouse=True)
 def _quick_regions(monkeypatch):
     """Halves of the picture, without scikit-image."""
 
-    def halves(rgb: np.ndarray, _: int) -> Regions:
+    def halves(rgb: np.ndarray, _: int, ask: object) -> Regions:
         labels = np.zeros(rgb.shape[:2], np.uint16)
         labels[:, VIEW_SIZE // 2 :] = 1
         return Regions(labels=labels, members=np.eye(2, dtype=bool), scores=np.array([0.8, 0.3], np.float32))
@@ -119,3 +125,15 @@ def test_nothing_to_prepare_is_named(tmp_path):
         find_photographs(tmp_path, 2)
     with pytest.raises(ValueError, match="positive, got 0"):
         prepare_views([], tmp_path, 0)
+
+
+def test_a_model_is_asked_where_one_is_named(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(views, "ModelOpinion", lambda model: f"opinion of {model}")
+    monkeypatch.setattr(views, "find_regions", lambda rgb, most, ask: asked.append(ask) or Regions(**ONE_REGION))
+    views._opinion_of.cache_clear()
+    Image.new("RGB", (64, 64)).save(tmp_path / "one.png")
+    for model in (None, "some.safetensors"):
+        make_views(Photograph(tmp_path / "one.png", 1, model=model))
+    views._opinion_of.cache_clear()
+    assert asked == [None, "opinion of some.safetensors"]
