@@ -39,7 +39,8 @@ def read_run(source: str | Path, overrides: Sequence[str] = (), *, output: str |
     """The run of a YAML file, or of a recipe by its name.
 
     overrides: `NAME.NAME=VALUE` each, such as data.train.0.images=photos. output: the folder of the run, instead of the
-    one that is said. SettingsError, a ValueError, with everything that is wrong; FileNotFoundError without the file.
+    one that is said. SettingsError, a ValueError, with everything that is wrong; FileNotFoundError without the file,
+    ValueError where it is no YAML.
     """
     path = find_run(source)
     values, given, problems = _read_values(path), [], []
@@ -49,9 +50,9 @@ def read_run(source: str | Path, overrides: Sequence[str] = (), *, output: str |
         except ValueError as error:
             problems.append(str(error))
     here = Path.cwd()
-    if isinstance(values.get("run"), dict):
-        name = path.parent.name if path.stem == "config" else path.stem
-        values["run"].setdefault("output", str(here / OUTPUTS / name))
+    values["run"] = {} if values.get("run") is None else values["run"]
+    if isinstance(values["run"], dict):
+        values["run"].setdefault("output", str(here / OUTPUTS / path.stem))
         if output is not None:
             values["run"]["output"] = str(here / output)
     base = here if find_recipe(path.stem) == path else path.absolute().parent
@@ -70,8 +71,9 @@ def find_run(source: str | Path) -> Path:
     path = Path(source).expanduser()
     if path.is_file():
         return path
+    written = path / "config.yaml"
     beside = [*map(str, path.parent.glob("*.y*ml"))] if path.parent.is_dir() else []
-    near = get_close_matches(str(source), [*recipe_names(), *beside])
+    near = [str(written)] if written.is_file() else get_close_matches(str(source), [*recipe_names(), *beside])
     hint = f"did you mean {' or '.join(near)}?" if near else f"the recipes are {', '.join(recipe_names())}"
     raise FileNotFoundError(f"there is no file {source}, and no recipe of this name: {hint}")
 
@@ -107,12 +109,12 @@ def _read_values(path: Path) -> dict[str, Any]:
     try:
         values = parse_yaml(path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise SettingsError(str(path), ["it is no text in UTF-8: YAML was expected"]) from error
+        raise ValueError(f"{path} is no text in UTF-8: YAML was expected") from error
     except ValueError as error:
-        raise SettingsError(str(path), [f"it is no YAML: {error}"]) from error
+        raise ValueError(f"{path} is no YAML: {error}") from error
     if not isinstance(values, dict | None):
         sections = ", ".join(each.name for each in fields(RunConfig))
-        raise SettingsError(str(path), [f"it is {show(values)}, but it must be a mapping of sections: {sections}"])
+        raise ValueError(f"{path} is {show(values)}, but it must be a mapping of sections: {sections}")
     return values or {}
 
 

@@ -19,8 +19,8 @@ from masklet.training.yaml_values import join, show
 _NOUNS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Path: "a path"}
 _PLURALS = {int: "whole numbers", float: "numbers", str: "texts", Path: "paths"}
 
-MAY_BE_NEW = {"run.output"}
-"""Paths that need not be there."""
+NEW_FOLDERS = {"run.output"}
+"""Paths of folders that need not be there."""
 
 
 class SettingsError(ValueError):
@@ -123,7 +123,10 @@ class SettingsReader:
         except RuntimeError as error:  # a home that there is not
             self.problems.append(f"{path} is {given}, but {error}")
             return None
-        if path not in MAY_BE_NEW and not whole.exists():
+        if path in NEW_FOLDERS:
+            if whole.is_file():
+                self.problems.append(f"{path} is {given}, but that is a file: name a folder")
+        elif not whole.exists():
             beside = [child.name for child in whole.parent.iterdir()] if whole.parent.is_dir() else []
             near = get_close_matches(whole.name, beside)
             hint = f" (did you mean {' or '.join(near)}?)" if near else ""

@@ -67,6 +67,13 @@ def test_output(file: Path, tmp_path: Path) -> None:
     assert read_run(file, ["run.output=there"], output="a: b").run.output == tmp_path / "away/a: b"
     file.write_text(PHOTOS + "  output: out")
     assert read_run(file).run.output == tmp_path / "out"
+    Path("config.yaml").write_text(PHOTOS.replace("photos", "../photos").replace(" masks}", " ../masks}"))
+    assert read_run("config.yaml").run.output == tmp_path / "away/runs/config"
+
+
+def test_output_is_no_file(file: Path) -> None:
+    problems = problems_of(file, PHOTOS + "  output: mine.yaml")
+    assert problems == ["run.output is mine.yaml, but that is a file: name a folder"]
 
 
 def test_a_run_of_a_folder_goes_on_in_it(file: Path) -> None:
@@ -181,9 +188,9 @@ run: {steps: 10, epochs: 3}
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[1]", "a mapping of sections: model, data"),
-        ("a: [", "it is no YAML: line 1"),
         ("", "data is missing"),
+        ("data: {train: []}", "run: steps is None and epochs None, but exactly one"),
+        ("data: {train: []}\nrun:", "run: steps is None and epochs None, but exactly one"),
         ("data:\nrun: {steps: 1}", "data is null|data.train is missing"),
         ("data: {train: {}}\nrun: {steps: 1}", r"data.train is \{\}, but it must be a list of sources"),
         ("data: {train: []}\nrun: {steps: 1}", "data: train is empty"),
@@ -194,10 +201,19 @@ def test_files_that_are_no_run(file: Path, text: str, words: str) -> None:
     assert re.search(words, "\n".join(problems_of(file, text)))
 
 
-def test_a_file_that_is_no_text(file: Path) -> None:
-    file.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(SettingsError, match="no text in UTF-8"):
+@pytest.mark.parametrize(
+    ("contents", "words"),
+    [
+        (b"[1]", r"mine\.yaml is \[1\], but .* a mapping of sections: model, data"),
+        (b"a: [", r"mine\.yaml is no YAML: line 1"),
+        (b"\xff\xfe\x00", r"mine\.yaml is no text in UTF-8"),
+    ],
+)
+def test_files_that_have_no_settings(file: Path, contents: bytes, words: str) -> None:
+    file.write_bytes(contents)
+    with pytest.raises(ValueError, match=words) as caught:
         read_run(file)
+    assert not isinstance(caught.value, SettingsError)
 
 
 def test_recipes_and_files_that_are_not_there(file: Path) -> None:
@@ -207,6 +223,10 @@ def test_recipes_and_files_that_are_not_there(file: Path) -> None:
         find_run("image_foldr")
     with pytest.raises(FileNotFoundError, match=r"the recipes are .*mose_finetune"):
         find_run("zzz")
+    Path("runs/one").mkdir(parents=True)
+    Path("runs/one/config.yaml").touch()
+    with pytest.raises(FileNotFoundError, match=r"did you mean runs/one/config\.yaml"):
+        find_run("runs/one")
 
 
 def _values_of(hint: Any, default: Any, folder: Path) -> st.SearchStrategy[Any]:
