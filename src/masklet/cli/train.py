@@ -86,6 +86,8 @@ def train(
     if copy is not None:
         _copy(config, copy, settings)
         return 0
+    if check and dry_run:
+        raise UsageError("--check learns, and --dry-run does not: give one of them")
     run = _prepare(config, settings, output)
     if run.fabric.is_global_zero:
         show_rows(("", ""), run.describe())

@@ -94,8 +94,8 @@ def _enter(place: Any, key: str, path: str, override: str) -> tuple[str | int, s
     if not isinstance(place, list):
         raise ValueError(f"{override!r} sets part of {path}, which is {show(place)} and has no parts")
     if not key.isdecimal() or int(key) > len(place):
-        numbers = f"numbers 0 to {len(place) - 1}" if place else "no items yet"
-        raise ValueError(f"{override!r} names item {key} of {path}, which has {numbers}")
+        numbers = f"items 0 to {len(place) - 1}" if place else "no items yet"
+        raise ValueError(f"{override!r} names item {key} of {path}, a list with {numbers}: write {path}.NUMBER")
     if int(key) == len(place):
         place.append(None)
     return int(key), f"{path}[{key}]"

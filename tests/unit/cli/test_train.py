@@ -156,6 +156,7 @@ def test_all_that_is_wrong_is_told_line_by_line(calls: list[str], capsys: pytest
         (["image_folder", "--copy", "photos"], "would write over photos", MISUSED),
         (["image_folder", "run.steps=3", "--copy", "a.yaml"], "change run.steps=3 in the copy", MISUSED),
         (["image_folder", "--colour"], "--colour", MISUSED),
+        (["image_folder", "--check", "--dry-run"], "give one of them", MISUSED),
     ],
 )
 def test_misuse(calls: list[str], tokens: list[str], words: str, code: int, capsys: pytest.CaptureFixture[str]) -> None:

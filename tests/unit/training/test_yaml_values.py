@@ -89,8 +89,8 @@ def test_overrides(override: str, path: str, changed: dict[str, Any]) -> None:
         ("a..b=3", "NAME=VALUE"),
         ("a=[", "no YAML"),
         ("a.b=3", "part of a, which is 1"),
-        ("b.2.c=3", "item 2 of b, which has numbers 0 to 0"),
-        ("b.c=3", "item c of b"),
+        ("b.2.c=3", "item 2 of b, a list with items 0 to 0"),
+        ("b.c=3", r"item c of b, .*: write b\.NUMBER"),
     ],
 )
 def test_overrides_that_lead_nowhere(override: str, words: str) -> None:
