@@ -26,11 +26,15 @@ def davis_palette() -> list[int]:
 
 
 def read_labels(path: str | Path) -> Int32[np.ndarray, "H W"]:
-    """Object ids of a picture's pixels. Of a palette the index counts; grey values count as they are.
+    """Object ids of a picture's pixels. Of a palette the index counts; grey values count as they are, in RGB too.
 
     FileNotFoundError; ValueError, naming the file, for what is no picture, and for one in colours, which has no ids.
     """
     image = open_picture(path)
+    if image.mode == "RGB":
+        red, green, blue = image.split()
+        if red == green == blue:
+            image = red
     if image.mode not in ("P", "L", "1", "I;16", "I"):
         raise ValueError(
             f"{path} is a picture of mode {image.mode}, whose pixels are colours, not object ids: a label map is a PNG "

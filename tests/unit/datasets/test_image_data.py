@@ -141,7 +141,7 @@ def test_masks_in_either_form(tmp_path: Path) -> None:
     write_labels(masks / "a.png", labels())
     for name, id_ in (("cup", 1), ("table", 4)):
         write_mask_png(masks / "b" / f"{name}.png", labels() == id_)
-    Image.new("RGB", SIZE[::-1]).save(masks / "c.png")
+    Image.new("RGB", SIZE[::-1], "red").save(masks / "c.png")
     dataset = open_image_dataset(tmp_path)
     a, b, c, d = dataset.images
     assert dataset.kind == "masks"

@@ -64,8 +64,13 @@ def test_of_black_and_white_pictures_white_is_1(tmp_path: Path) -> None:
     assert read_labels(tmp_path / "map.png").tolist() == [[0, 1]]
 
 
+def test_programs_that_draw_write_greys_as_rgb(tmp_path: Path) -> None:
+    Image.fromarray(LABELS.astype(np.uint8)).convert("RGB").save(tmp_path / "map.png")
+    assert np.array_equal(read_labels(tmp_path / "map.png"), LABELS)
+
+
 def test_pictures_in_colours_hold_no_ids(tmp_path: Path) -> None:
-    Image.fromarray(np.zeros((2, 3, 3), np.uint8)).save(tmp_path / "map.png")
+    Image.fromarray(np.arange(18, dtype=np.uint8).reshape(2, 3, 3)).save(tmp_path / "map.png")
     with pytest.raises(ValueError, match=r"map.png is a picture of mode RGB, whose pixels are colours"):
         read_labels(tmp_path / "map.png")
 

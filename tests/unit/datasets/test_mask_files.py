@@ -101,7 +101,7 @@ def test_black_and_white_in_colours_and_as_jpeg(tmp_path: Path) -> None:
 
 
 def test_what_is_no_mask(tmp_path: Path) -> None:
-    Image.new("RGB", SIZE).save(tmp_path / "a.png")
+    Image.new("RGB", SIZE, "red").save(tmp_path / "a.png")
     with pytest.raises(ValueError, match=r"a\.png is a picture of mode RGB"):
         open_masks(tmp_path / "a.png")
     (tmp_path / "empty").mkdir()
