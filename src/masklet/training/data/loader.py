@@ -146,7 +146,7 @@ class _Batches(Dataset):
 
 def _draw(source: TrainingSource, item: int, seeds: list[int], complaints: list[str]) -> Clip:
     """A clip of an item, or of the next that can be read; why others could not is added to the complaints."""
-    num_tries = min(MAX_REPLACEMENTS, len(source.clips))
+    num_tries, reason = min(MAX_REPLACEMENTS, len(source.clips)), ""
     for attempt in range(num_tries):
         rng = np.random.default_rng(seeds)
         number = (item + attempt) % len(source.clips)
@@ -157,10 +157,13 @@ def _draw(source: TrainingSource, item: int, seeds: list[int], complaints: list[
             if clip.masks.shape[1] == 0:
                 raise ValueError("no object is left on its first frame")
         except (OSError, ValueError) as error:
-            complaints.append(f"{source.name}: item {number} is replaced by the next, since it cannot be used: {error}")
+            reason = str(error)
+            complaints.append(
+                f"{source.name}: item {number} is replaced by the next, since it cannot be used: {reason}"
+            )
             continue
         return clip if source.objects_per_clip is None else choose_objects(clip, source.objects_per_clip, rng)
-    raise ValueError(f"{num_tries} items in a row cannot be used. The last: {complaints[-1]}")
+    raise ValueError(f"{source.name}: {num_tries} items in a row cannot be used. The last: {reason}")
 
 
 def _start_worker(_: int) -> None:

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeAlias, TypeVar, get_args
+from typing import Generic, TypeAlias, TypeVar
 
 import cv2
 import numpy as np
@@ -18,7 +18,7 @@ from PIL import Image
 from masklet.datasets.layout import name_some, read_names
 from masklet.io.images import read_image_reduced
 from masklet.training.data.geometry import HALF
-from masklet.training.data.split import Part, names_in_part
+from masklet.training.data.split import Part, check_part, names_in_part
 from masklet.training.samples import Clip
 
 Item = TypeVar("Item")
@@ -60,10 +60,7 @@ class PictureConfig:
             )
         if self.read_size is not None and self.read_size < 1:
             raise ValueError(f"read_size is {self.read_size}, but it must be at least 1 pixel")
-        if not 0 <= self.held_out < 1:
-            raise ValueError(f"held_out is {self.held_out}, but it is a share of the pictures, at least 0 and below 1")
-        if self.part not in get_args(Part):
-            raise ValueError(f"part is {self.part!r}, but the parts are {' and '.join(get_args(Part))}")
+        check_part(self.held_out, self.part)
 
     def take(self, names: Sequence[str], source: Path) -> list[int]:
         """Indices of the pictures to take, of all in `source` by their names without extension.
@@ -79,8 +76,9 @@ class PictureConfig:
         taken = [index for index, name in enumerate(names) if name in inside]
         if not taken:
             raise ValueError(
-                f"of the {len(names)} pictures of {source} none is left: held_out is {self.held_out}, the part is "
-                f"{self.part!r}, and lists of what to include and exclude count too"
+                f"of the {len(names)} pictures of {source} none is left "
+                f"{'to hold out' if self.part == 'held_out' else 'to learn from'}: held_out is {self.held_out}, and "
+                "lists of what to include and exclude count too"
             )
         return taken
 

@@ -2,9 +2,17 @@
 
 import hashlib
 from collections.abc import Iterable
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 Part: TypeAlias = Literal["train", "held_out"]
+
+
+def check_part(held_out: float, part: str) -> None:
+    """ValueError for a share that leaves nothing to learn from, and for a part that there is not."""
+    if not 0 <= held_out < 1:
+        raise ValueError(f"held_out is {held_out}, but it is a share of the data, at least 0 and below 1")
+    if part not in get_args(Part):
+        raise ValueError(f"part is {part!r}, but the parts are {' and '.join(get_args(Part))}")
 
 
 def names_in_part(names: Iterable[str], held_out: float, part: Part) -> set[str]:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 from jaxtyping import UInt8
@@ -19,7 +18,7 @@ from masklet.datasets.layout import name_some, read_names
 from masklet.datasets.masklets import Masklets
 from masklet.datasets.sequences import VideoSequence, open_frames
 from masklet.io.images import list_images, read_image
-from masklet.training.data.split import Part, names_in_part
+from masklet.training.data.split import Part, check_part, names_in_part
 from masklet.training.data.window import WindowConfig, choose_window
 from masklet.training.samples import Clip
 
@@ -71,10 +70,7 @@ class VideoClipsConfig(WindowConfig):
             raise ValueError(f"kind is {self.kind!r}, but videos are read of the kinds {', '.join(DATASETS)}")
         if self.split is None and self.kind not in TRAINING_SPLITS:
             raise ValueError(f"{self.kind} has no split for training: name the split that is to be learned from")
-        if not 0 <= self.held_out < 1:
-            raise ValueError(f"held_out is {self.held_out}, but it is a share of the videos, at least 0 and below 1")
-        if self.part not in get_args(Part):
-            raise ValueError(f"part is {self.part!r}, but the parts are {' and '.join(get_args(Part))}")
+        check_part(self.held_out, self.part)
         if self.repeat < 1:
             raise ValueError(f"repeat is {self.repeat}, but it must be at least 1")
 
@@ -99,8 +95,10 @@ def open_video_clips(config: VideoClipsConfig) -> "VideoClips":
     taken = [sequence for sequence in taken if sequence.name in inside]
     if not taken:
         raise ValueError(
-            f"of the {len(dataset.sequences)} videos of {config.folder} none is left after leaving out those excluded, "
-            f"those not in the part {config.part!r}" + (" and those too short" if config.skip_short else "")
+            f"of the {len(dataset.sequences)} videos of {config.folder} none is left "
+            f"{'to hold out' if config.part == 'held_out' else 'to learn from'}: held_out is {config.held_out}, the "
+            "list of what to exclude counts too"
+            + (f", and those with masks of fewer than {config.num_frames} frames are skipped" * config.skip_short)
         )
     return VideoClips(taken, config, repeat=config.repeat, by_length=config.repeat_by_length)
 

@@ -134,7 +134,7 @@ def test_the_parts_are_all_and_do_not_overlap() -> None:
 def test_a_source_without_pictures_says_so() -> None:
     with pytest.raises(ValueError, match="pictures has no pictures with masks"):
         Pictures([], PictureConfig())
-    with pytest.raises(ValueError, match=r"of the 1 pictures .* none is left: held_out is 0.0, the part is 'held_out'"):
+    with pytest.raises(ValueError, match=r"of the 1 pictures .* none is left to hold out: held_out is 0.0"):
         Pictures([Path("a.jpg")], PictureConfig(held_out=0.0, part="held_out"))
 
 

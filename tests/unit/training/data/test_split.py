@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from masklet.training.data.split import names_in_part
+from masklet.training.data.split import check_part, names_in_part
 
 NAMES = st.lists(st.text(), unique=True, max_size=12)
 SHARES = st.floats(0, 1)
@@ -53,3 +53,11 @@ def test_a_share_is_no_percentage() -> None:
 def test_a_file_name_that_is_no_text() -> None:
     name = b"caf\xe9.jpg".decode("utf-8", "surrogateescape")
     assert names_in_part([name], 1, "held_out") == {name}
+
+
+def test_settings_that_hold_out_what_there_is_not() -> None:
+    check_part(0.2, "held_out")
+    with pytest.raises(ValueError, match=r"held_out is 1, .* below 1"):
+        check_part(1, "train")
+    with pytest.raises(ValueError, match="part is 'val', but the parts are train and held_out"):
+        check_part(0.2, "val")
