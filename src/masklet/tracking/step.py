@@ -139,54 +139,55 @@ def remember(
 
 
 def gather(model: Sam2, selections: Sequence[Selection[Tensor, Tensor]]) -> MemoryTokens:
-    """Memories of B objects as memory attention takes them: maps, then pointers, each padded to the longest."""
+    """Memories of B objects as memory attention takes them: maps, then pointers, each padded to the longest.
+
+    A selection is of one object, with features (L, D) and pointers (C), or of R objects that look at the same frames,
+    with features (R, L, D) and pointers (R, C).
+    """
     # All distances at once: what goes to the device is waited for.
     distances = [far / selection.pointer_span for selection in selections for far, _ in selection.pointers]
     on_device = torch.tensor(distances, dtype=torch.float32, device=model.device)
     times = on_device.split([len(selection.pointers) for selection in selections])
     parts = [_tokens(model, selection, far) for selection, far in zip(selections, times, strict=True)]
-    num_spatial = max(len(maps) for (maps, _), _ in parts)
-    num_pointer = max(len(pointers) for _, (pointers, _) in parts)
-
-    def pad(spatial: Tensor, pointer: Tensor) -> Tensor:
-        spatial = F.pad(spatial, (0, 0, 0, num_spatial - len(spatial)))
-        return torch.cat((spatial, F.pad(pointer, (0, 0, 0, num_pointer - len(pointer)))))
-
-    mask = None
-    if any(len(maps) < num_spatial or len(pointers) < num_pointer for (maps, _), (pointers, _) in parts):
-        place = torch.arange(num_spatial + num_pointer, device=model.device)
-        mask = torch.stack(
-            [
-                (place < len(maps)) | ((place >= num_spatial) & (place < num_spatial + len(pointers)))
-                for (maps, _), (pointers, _) in parts
-            ]
-        )
-    tokens = torch.stack([pad(maps, pointers) for (maps, _), (pointers, _) in parts])
-    position = torch.stack([pad(maps, pointers) for (_, maps), (_, pointers) in parts])
-    return MemoryTokens(tokens, position, num_pointer, mask)
+    return parts[0] if len(parts) == 1 else _join(parts)
 
 
-def _tokens(
-    model: Sam2, selection: Selection[Tensor, Tensor], distances: Float[Tensor, "P"]
-) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """One object's tokens and their positions: ((maps, positions), (pointers, positions)), each (L, D).
-
-    distances: of its pointers, in pointer spans.
-    """
-    dim, device, dtype = model.config.memory.dim, model.device, model.dtype
-    nothing = torch.empty(0, dim, device=device, dtype=dtype)
-    maps, pointers = (nothing, nothing), (nothing, nothing)
+def _tokens(model: Sam2, selection: Selection[Tensor, Tensor], distances: Float[Tensor, "P"]) -> MemoryTokens:
+    """The memories of one selection, not padded. distances: of its pointers, in pointer spans."""
+    device, dtype = model.device, model.dtype
+    tokens, position, num_pointer_tokens = [], [], 0
     if selection.spatial:
         # Not indexed with a list, which would go to the device and be waited for, object by object.
         time = torch.stack([model.memory_time[slot, 0] for slot, _ in selection.spatial])
-        position = model.memory_position.to(dtype) + time
-        maps = torch.cat([memory for _, memory in selection.spatial]).to(device, dtype), position.flatten(0, 1)
+        tokens.append(torch.cat([memory for _, memory in selection.spatial], dim=-2).to(device, dtype))
+        position.append((model.memory_position.to(dtype) + time).flatten(0, 1))
     if selection.pointers:
-        stacked = torch.stack([pointer.to(device, dtype) for _, pointer in selection.pointers])
-        pieces = stacked.unflatten(1, (-1, dim))
-        position = _pointer_position(model, distances)[:, None].expand_as(pieces)
-        pointers = pieces.flatten(0, 1), position.flatten(0, 1)
-    return maps, pointers
+        pointers = torch.stack([pointer.to(device, dtype) for _, pointer in selection.pointers], dim=-2)
+        pieces = pointers.unflatten(-1, (-1, model.config.memory.dim))
+        tokens.append(pieces.flatten(-3, -2))
+        position.append(_pointer_position(model, distances).repeat_interleave(pieces.shape[-2], dim=0))
+        num_pointer_tokens = len(position[-1])
+    joined = torch.cat(tokens, dim=-2)
+    rows = joined.view(-1, *joined.shape[-2:])
+    return MemoryTokens(rows, torch.cat(position).expand_as(rows), num_pointer_tokens)
+
+
+def _join(parts: Sequence[MemoryTokens]) -> MemoryTokens:
+    """The memories of several selections, the shorter ones padded and masked."""
+    num_pointer = max(part.num_pointer_tokens for part in parts)
+    num_spatial = max(part.tokens.shape[1] - part.num_pointer_tokens for part in parts)
+
+    def pad(part: MemoryTokens, values: Tensor) -> Tensor:
+        spatial, pointer = values.tensor_split((values.shape[1] - part.num_pointer_tokens,), dim=1)
+        spatial = F.pad(spatial, (0, 0, 0, num_spatial - spatial.shape[1]))
+        return torch.cat((spatial, F.pad(pointer, (0, 0, 0, num_pointer - pointer.shape[1]))), dim=1)
+
+    if len({(part.tokens.shape[1], part.num_pointer_tokens) for part in parts}) == 1:
+        tokens, position = [part.tokens for part in parts], [part.position for part in parts]
+        return MemoryTokens(torch.cat(tokens), torch.cat(position), num_pointer)
+    tokens, position = [pad(part, part.tokens) for part in parts], [pad(part, part.position) for part in parts]
+    real = [pad(part, torch.ones_like(part.tokens[..., :1], dtype=torch.bool)) for part in parts]
+    return MemoryTokens(torch.cat(tokens), torch.cat(position), num_pointer, torch.cat(real)[..., 0])
 
 
 def _pointer_position(model: Sam2, distances: Float[Tensor, "P"]) -> Float[Tensor, "P D"]:

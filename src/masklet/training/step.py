@@ -12,7 +12,7 @@ the model drops nothing at random: the original drops activations of its memory 
 Source: the SAM 2 paper, section 5 and appendix D.2; the released training code.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,7 +23,7 @@ from torch import Tensor
 
 from masklet.model import Sam2
 from masklet.ops.masks import MASK_LOGIT, resize_logits
-from masklet.tracking.memory_bank import MemoryBank, Selection
+from masklet.tracking.memory_bank import MemoryBank
 from masklet.tracking.policy import MemoryPolicy
 from masklet.tracking.step import MAX_AMBIGUOUS_POINTS, ObjectMasks, adopt_masks, answer, look_back, remember
 from masklet.training.losses import LossConfig, Losses, Target, mask_losses
@@ -117,7 +117,7 @@ def train_step(
 
 
 class _Follower:
-    """The objects of a batch, each with its memory."""
+    """The objects of a batch, and what is remembered of them: of all on the same frames, so one bank is enough."""
 
     def __init__(self, model: Sam2, batch: ClipBatch, conditioning: set[int]) -> None:
         self.model = model
@@ -126,7 +126,7 @@ class _Follower:
         self.features = encode_frames(model, batch)
         memory = model.config.memory
         policy = MemoryPolicy(num_memories=memory.num_memories, max_pointers=memory.max_pointers)
-        self.banks = [MemoryBank[Tensor, Tensor](policy) for _ in range(len(batch.clip_of_object))]
+        self.bank = MemoryBank[Tensor, Tensor](policy)
 
     def adopt(self, frame: int) -> ObjectMasks:
         """The true masks, as if a person had drawn them."""
@@ -137,7 +137,8 @@ class _Follower:
     ) -> list[_Pass]:
         """Answer points, or find the objects from memory where there are none, then correct the answer."""
         features, masks = self.features[frame], self.batch.masks[frame]
-        embedding = look_back(self.model, features, self._selections(frame) if points is None else None)
+        selection = self.bank.select(frame, num_frames=len(self.features), future_pointers=True)
+        embedding = look_back(self.model, features, [selection] if points is None else None)
         found = answer(self.model, embedding, features, points)
         passes = [_Pass(points, found)]
         for correction in corrections:
@@ -154,12 +155,7 @@ class _Follower:
     def remember(self, frame: int, found: ObjectMasks) -> None:
         """For the frames that come later."""
         memory = remember(self.model, self.features[frame], found)
-        for bank, row, pointer in zip(self.banks, memory, found.pointers, strict=True):
-            bank.add(frame, row, pointer, conditioning=frame in self.conditioning)
-
-    def _selections(self, frame: int) -> Sequence[Selection[Tensor, Tensor]]:
-        num_frames = len(self.features)
-        return [bank.select(frame, num_frames=num_frames, future_pointers=True) for bank in self.banks]
+        self.bank.add(frame, memory, found.pointers, conditioning=frame in self.conditioning)
 
 
 def encode_frames(model: Sam2, batch: ClipBatch) -> list[ImageFeatures]:

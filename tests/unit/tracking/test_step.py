@@ -183,6 +183,20 @@ def test_shorter_histories_are_padded_and_masked(model):
     assert gather(model, [selection(0, 2, 1), selection(1, 2, 1)]).mask is None
 
 
+def test_objects_that_look_at_the_same_frames_are_one_selection(model):
+    rows, other = [selection(0, 2, 3), selection(1, 2, 3)], selection(2, 1, 1)
+    spatial = [(slot, torch.stack((a, b))) for (slot, a), (_, b) in zip(*(row.spatial for row in rows), strict=True)]
+    pointers = [(far, torch.stack((a, b))) for (far, a), (_, b) in zip(*(row.pointers for row in rows), strict=True)]
+    together = Selection(tuple(spatial), tuple(pointers), rows[0].pointer_span)
+    for rest in ([], [other]):
+        found, expected = gather(model, [together, *rest]), gather(model, [*rows, *rest])
+        assert torch.equal(found.tokens, expected.tokens)
+        torch.testing.assert_close(found.position, expected.position, atol=1e-6, rtol=1e-6)
+        assert found.num_pointer_tokens == expected.num_pointer_tokens
+        assert (found.mask is None) == (expected.mask is None) == (not rest)
+        assert found.mask is None or torch.equal(found.mask, expected.mask)
+
+
 def drawn() -> torch.Tensor:
     """Three masks: a block, a triangle and nothing."""
     masks = torch.zeros(3, 1, 64, 64, dtype=torch.bool)
