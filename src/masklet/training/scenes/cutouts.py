@@ -1,12 +1,13 @@
-"""Cut-outs from pictures: those that have an alpha channel, and objects that a label map tells apart.
+"""Cut-outs from pictures: those that have an alpha channel, and objects that masks tell apart.
 
-The alpha of an object from a label map is soft at its rim, and its colours there are those of its inside, spread
+The alpha of an object from a mask is soft at its rim, and its colours there are those of its inside, spread
 outward, so that nothing of its old background shines through.
 """
 
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -15,8 +16,8 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 from PIL import Image
 
-from masklet.datasets.label_maps import find_values, read_labels
-from masklet.io.images import list_images, read_image
+from masklet.datasets.mask_files import MaskedPicture, open_masks, pair_masks
+from masklet.io.images import read_image
 from masklet.training.scenes.parts import read_sources, write_part
 
 KINDS = ("photo", "drawing", "clipart", "emoji", "emoji3d")
@@ -44,7 +45,7 @@ FEATHER = 0.7
 MAX_BORDER = 0.05
 """Share of an object's outline that may lie on the picture's border; more of one was cut off."""
 
-VOID = 255
+VOID = "255"
 """Label of pixels that belong to nothing, where there are other labels; alone it is the object of a black and white
 mask."""
 
@@ -165,36 +166,33 @@ def find_cutouts(folder: Path) -> list[CutoutSource]:
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".png", ".webp"))
     if not files:
         raise ValueError(f"{folder} holds no cut-outs: pictures with transparency, .png or .webp, were expected")
-    return [CutoutSource(str(file.resolve()), lambda file=file: read_cutout(file)) for file in files]
+    return [CutoutSource(str(file.resolve()), partial(read_cutout, file)) for file in files]
 
 
-def find_labelled(images: Path, masks: Path) -> Iterator[CutoutSource]:
-    """Pictures with label maps of the same names. FileNotFoundError; ValueError for a map without its picture."""
-    if not masks.is_dir():
-        raise FileNotFoundError(f"there is no folder {masks} of label maps")
-    pictures = {path.stem: path for path in list_images(images)}
-    maps = sorted(masks.glob("*.png"))
-    if not maps:
-        raise ValueError(f"{masks} holds no label maps: a PNG for each picture, of the same name, was expected")
-    for file in maps:
-        if file.stem not in pictures:
-            raise ValueError(f"{file} is of a picture {file.stem} that {images} has not: remove it, or add the picture")
-    for file in maps:
-        picture = pictures[file.stem]
-        yield CutoutSource(str(picture.resolve()), lambda picture=picture, file=file: read_labelled(picture, file))
+def find_labelled(images: Path, masks: Path) -> list[CutoutSource]:
+    """Pictures that have masks of the same names, as `masklet.datasets.mask_files` says; others are left out.
+
+    FileNotFoundError; ValueError for masks of no picture, and where there are none.
+    """
+    pairs = [pair for pair in pair_masks(images, masks) if pair.masks.exists()]
+    if not pairs:
+        raise ValueError(f"{masks} holds no masks of the pictures in {images}: files or folders of their names")
+    return [CutoutSource(str(pair.path.resolve()), partial(read_labelled, pair)) for pair in pairs]
 
 
-def read_labelled(picture: Path, label_map: Path) -> Cutouts:
-    """The objects of a label map that are whole, not cut off by the picture's border. ValueError if sizes differ."""
-    rgb, labels = read_image(picture), read_labels(label_map)
-    if rgb.shape[:2] != labels.shape:
-        sizes = f"{labels.shape[1]} x {labels.shape[0]} pixels, but {picture} {rgb.shape[1]} x {rgb.shape[0]}"
-        raise ValueError(f"{label_map} has {sizes}: a label map has the size of its picture")
-    values = [value for value in find_values(labels) if value]
-    if len(values) > 1:
-        values = [value for value in values if value != VOID]
-    masks = [labels == value for value in values]
-    return [(cut_out(rgb, mask), "photo") for mask in masks if _share_on_border(mask) <= MAX_BORDER]
+def read_labelled(pair: MaskedPicture) -> Cutouts:
+    """The objects of a picture that are whole, not cut off by its border. ValueError if sizes differ."""
+    rgb, readers = read_image(pair.path), open_masks(pair.masks)
+    if pair.masks.is_file() and len(readers) > 1:
+        readers.pop(VOID, None)
+    cutouts = []
+    for mask in (read() for read in readers.values()):
+        if rgb.shape[:2] != mask.shape:
+            sizes = f"{mask.shape[1]} x {mask.shape[0]} pixels, but {pair.path} {rgb.shape[1]} x {rgb.shape[0]}"
+            raise ValueError(f"{pair.masks} has {sizes}: masks have the size of their picture")
+        if mask.any() and _share_on_border(mask) <= MAX_BORDER:
+            cutouts.append((cut_out(rgb, mask), "photo"))
+    return cutouts
 
 
 def cut_out(rgb: UInt8[np.ndarray, "H W 3"], mask: Bool[np.ndarray, "H W"]) -> UInt8[np.ndarray, "h w 4"]:

@@ -5,7 +5,7 @@ take their place, or come beside them:
 
     --photographs DIR ...     any photographs: views of them, whose regions are found, become backgrounds and objects
     --cutouts DIR ...         pictures with transparency, PNG or WebP: objects to paste
-    --masks IMAGES MASKS      pictures and label maps of the same names: their objects are cut out
+    --masks IMAGES MASKS      pictures and masks of the same names: their objects are cut out
     --packages                the packages, too
     --regions-by MODEL        regions are found with the help of a model that was trained before, such as nano
 
@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar=("IMAGES", "MASKS"),
-        help="a folder of pictures and one of their label maps; may be given again",
+        help="a folder of pictures and one of their masks; may be given again",
     )
     parser.add_argument("--packages", action="store_true", help="also fetch and prepare the freely licensed packages")
     parser.add_argument("--views", type=int, default=VIEWS, help="views of a photograph, %(default)s by default")

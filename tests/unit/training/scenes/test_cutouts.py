@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from masklet.datasets.label_maps import write_labels
+from masklet.io.files import write_mask_png
 from masklet.training.scenes import cutouts
 from masklet.training.scenes.cutouts import (
     KINDS,
@@ -108,17 +109,29 @@ def test_a_black_and_white_mask_is_an_object(tmp_path):
     assert prepare_cutouts(find_labelled(*labelled(tmp_path, labels)), tmp_path)["photo"] == 1
 
 
+def test_whole_objects_of_a_folder_of_masks_become_cutouts(tmp_path):
+    images, masks = labelled(tmp_path, np.zeros((90, 90), np.uint8))
+    (masks / "one.png").unlink()
+    (masks / "one").mkdir()
+    for number, rows in enumerate((slice(10, 50), slice(60, 90), slice(0))):
+        mask = np.zeros((90, 90), bool)
+        mask[rows, 20:60] = True
+        write_mask_png(masks / "one" / f"{number}.png", mask)
+    assert prepare_cutouts(find_labelled(images, masks), tmp_path)["photo"] == 1
+
+
 def test_label_maps_fit_their_pictures(tmp_path):
     images, masks = labelled(tmp_path, np.ones((80, 90), np.uint8))
     with pytest.raises(ValueError, match=r"one\.png has 90 x 80 pixels, but .*one\.jpg 90 x 90"):
         prepare_cutouts(find_labelled(images, masks), tmp_path)
     (images / "one.jpg").rename(images / "other.jpg")
-    with pytest.raises(ValueError, match=r"one\.png is of a picture one"):
-        list(find_labelled(images, masks))
+    with pytest.raises(ValueError, match=r"one\.png is of a picture that .*images has not"):
+        find_labelled(images, masks)
     with pytest.raises(FileNotFoundError, match="nowhere"):
-        list(find_labelled(images, tmp_path / "nowhere"))
-    with pytest.raises(ValueError, match="no label maps"):
-        list(find_labelled(images, images))
+        find_labelled(images, tmp_path / "nowhere")
+    (masks / "one.png").unlink()
+    with pytest.raises(ValueError, match="no masks of the pictures"):
+        find_labelled(images, masks)
 
 
 def test_pictures_with_alpha_are_found_below(tmp_path):
