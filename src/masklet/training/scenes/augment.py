@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from masklet.training.scenes.checks import check_probabilities
+
 NOISE_SHIFTS = 64
 """How many pixels the bank of noise is larger than a picture: as many places a window of it can start, either way."""
 
@@ -36,6 +38,7 @@ class AugmentConfig:
     min_jpeg_quality: int = 30
 
     def __post_init__(self) -> None:
+        check_probabilities(self)
         if not 1 <= self.min_jpeg_quality <= 95:
             raise ValueError(f"min_jpeg_quality must be 1 to 95, got {self.min_jpeg_quality}")
         if self.max_blur < 0.4:

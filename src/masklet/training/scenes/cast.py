@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from masklet.training.scenes.checks import check_probabilities
 from masklet.training.scenes.compose import Look, random_look, toned
 from masklet.training.scenes.motion import (
     Camera,
@@ -21,7 +22,7 @@ from masklet.training.scenes.motion import (
     random_way,
     way_out,
 )
-from masklet.training.scenes.pictures import Pictures, PicturesConfig, check_probabilities
+from masklet.training.scenes.pictures import Pictures, PicturesConfig
 from masklet.training.scenes.shapes import random_slab
 from masklet.training.scenes.warp import Patch, Pose, Sprite
 
@@ -53,8 +54,7 @@ class CastConfig:
     """Of something that comes after the first frame. It has no mask, as it is not seen first."""
 
     def __post_init__(self) -> None:
-        check_probabilities(self, *(f"{name}_probability" for name in ("attach", "behind", "twin")))
-        check_probabilities(self, *(f"{name}_probability" for name in ("leave", "cover", "late")))
+        check_probabilities(self)
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from masklet.training.scenes.checks import check_probabilities
 from masklet.training.scenes.compose import soften
 from masklet.training.scenes.motion import Camera, Way
-from masklet.training.scenes.pictures import check_probabilities
 from masklet.training.scenes.warp import Patch
 
 MAX_SAMPLES = 9
@@ -39,7 +39,7 @@ class LensConfig:
     """Sigma in pixels."""
 
     def __post_init__(self) -> None:
-        check_probabilities(self, "exposure_probability", "max_exposure", "focus_probability")
+        check_probabilities(self, "max_exposure")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
-from masklet.training.scenes.pictures import check_probabilities
+from masklet.training.scenes.checks import check_probabilities
 from masklet.training.scenes.shapes import smooth_field
 
 FIELD = 96
@@ -26,7 +26,7 @@ class LightingConfig:
     """Share of the light that a shadow takes at most."""
 
     def __post_init__(self) -> None:
-        check_probabilities(self, "change_probability", "shadow_probability", "max_shadow")
+        check_probabilities(self, "max_shadow")
 
 
 @dataclass(frozen=True)

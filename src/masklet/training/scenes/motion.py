@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from masklet.training.scenes.pictures import check_probabilities
+from masklet.training.scenes.checks import check_probabilities
 from masklet.training.scenes.warp import Bend, Pose, Wave
 
 
@@ -50,8 +50,7 @@ class MotionConfig:
     def __post_init__(self) -> None:
         if not 0.0 < self.min_stride <= self.max_stride:
             raise ValueError(f"strides must be 0 < min_stride <= max_stride: {self.min_stride}, {self.max_stride}")
-        names = ("yaw", "wave", "bend", "follow", "shake")
-        check_probabilities(self, *(f"{name}_probability" for name in names))
+        check_probabilities(self)
 
     def draw_stride(self, rng: np.random.Generator) -> float:
         """A clip's stride."""

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from masklet.training.scenes.augment import AugmentConfig, tone_table
+from masklet.training.scenes.checks import check_probabilities
 from masklet.training.scenes.parts import find_parts, prepared_folder
 from masklet.training.scenes.shapes import largest_piece, random_blob
 from masklet.training.scenes.sources import DEFAULT_ROOT
@@ -55,6 +56,7 @@ class PicturesConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
     def __post_init__(self) -> None:
+        check_probabilities(self)
         if self.image_size < 32:
             raise ValueError(f"image_size must be at least 32, got {self.image_size}")
         for name in ("nominal_length", "max_masks"):
@@ -78,13 +80,6 @@ def nothing_to_learn(config: PicturesConfig) -> ValueError:
         f"none of {MAX_TRIES} scenes had an object that covers {config.min_mask_area} to {config.max_mask_area} of it: "
         f"max_objects is {config.max_objects}, and the photographs in {config.root} may have no regions"
     )
-
-
-def check_probabilities(config: object, *names: str) -> None:
-    """ValueError naming the first field that is not in 0..1."""
-    for name in names:
-        if not 0.0 <= getattr(config, name) <= 1.0:
-            raise ValueError(f"{name} must be a probability, 0 to 1, got {getattr(config, name)}")
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,6 @@ from masklet.training.scenes.pictures import (
     Pictures,
     PicturesConfig,
     Window,
-    check_probabilities,
     nothing_to_learn,
 )
 from masklet.training.scenes.shapes import largest_piece, random_partition
@@ -51,7 +50,6 @@ class ScenesConfig(PicturesConfig):
         weights = (self.region_weight, self.object_weight, self.mosaic_weight)
         if min(weights) < 0 or sum(weights) <= 0:
             raise ValueError(f"region_weight, object_weight and mosaic_weight must be 0 or more, not all 0: {weights}")
-        check_probabilities(self, "union_probability")
 
 
 class SyntheticScenes:
