@@ -62,8 +62,8 @@ def launch(
     except CycloptsError as error:
         complain(f"{str(error).rstrip('.')}. See: {PROGRAM} {_command(error)}--help")
         return MISUSED
-    except KeyboardInterrupt:
-        complain("stopped")
+    except KeyboardInterrupt as stop:
+        complain(str(stop) or "stopped")
         return STOPPED
     except Exception as error:
         if debug:

@@ -22,13 +22,6 @@ from masklet.training.settings import SettingsError
 if TYPE_CHECKING:
     from masklet.training.assemble import PreparedRun
 
-try:
-    from masklet.training.assemble import prepare_run
-except ModuleNotFoundError as error:
-    if (error.name or "").startswith("masklet"):
-        raise
-    prepare_run = None  # recipes can be listed and copied all the same
-
 PACKAGES = ("lightning_fabric", "pydantic", "tensorboard", "yaml")
 """What training needs beyond what masklet does."""
 
@@ -40,9 +33,6 @@ SHOWN = {
     "validation/tracked_iou": "held-out tracked IoU",
 }
 """What the progress bar shows of the log, and what it calls that."""
-
-STOPPED = 130
-"""Exit code after Ctrl-C."""
 
 _Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 
@@ -98,7 +88,8 @@ def train(
     if dry_run:
         say(run.estimate().text)
         return 0
-    return _train(run)
+    _train(run)
+    return 0
 
 
 def _copy(config: str, target: Path, settings: tuple[str, ...]) -> None:
@@ -115,12 +106,12 @@ def _copy(config: str, target: Path, settings: tuple[str, ...]) -> None:
 def _prepare(config: str, settings: tuple[str, ...], output: Path | None) -> "PreparedRun":
     """The run that is asked for; what is wrong with its configuration is told line by line."""
     missing = [name for name in PACKAGES if find_spec(name) is None]
-    if missing or prepare_run is None:
+    if missing:
         raise UsageError(
             f"training needs packages that are not here ({', '.join(missing)}): pip install 'masklet[train]'"
         )
     try:
-        return prepare_run(read_run(config, settings, output=output))
+        run = read_run(config, settings, output=output)
     except SettingsError as error:
         for problem in error.problems:
             complain(problem)
@@ -128,9 +119,12 @@ def _prepare(config: str, settings: tuple[str, ...], output: Path | None) -> "Pr
         raise UsageError(
             f"{config}: {number} setting{'s' * (number > 1)} to put right, in it or beside it as NAME=VALUE"
         ) from None
+    from masklet.training.assemble import prepare_run  # with those packages, which take a while to import
+
+    return prepare_run(run)
 
 
-def _train(run: "PreparedRun") -> int:
+def _train(run: "PreparedRun") -> None:
     first = run.fabric.is_global_zero
     with progress_bar(TimeRemainingColumn(), disable=not first) as bar, warnings.catch_warnings():
         warnings.showwarning = lambda message, *_: complain(message)
@@ -146,11 +140,6 @@ def _train(run: "PreparedRun") -> int:
                 last = dict(figures)
                 remark(f"step {step} of {total}: {shown}")
 
-        try:
-            folder = run.train(show)
-        except KeyboardInterrupt as stop:
-            complain(stop if str(stop) else "stopped")
-            return STOPPED
+        folder = run.train(show)
     if first:
         remark(f"done: the weights and all else are in {folder}")
-    return 0
