@@ -1,4 +1,4 @@
-"""Any folder of videos beside a folder of masks: how to evaluate on data of one's own.
+"""Any folder of videos beside a folder of masks: data of one's own.
 
     ROOT/
       JPEGImages/dog/00000.jpg, 00001.jpg, ...    pictures of any format; or JPEGImages/dog.mp4, with frames 00000 on

@@ -1,4 +1,4 @@
-"""What is evaluated on: videos with masks of some or all of their frames, and sets of them."""
+"""Videos with masks of some or all of their frames, and sets of them."""
 
 from contextlib import closing
 from dataclasses import dataclass
@@ -29,13 +29,7 @@ class VideoSequence:
         FileNotFoundError or ValueError names a video that is not there, has no frames, or has two of one name.
         """
         if self.video.is_dir():
-            pictures: dict[str, str] = {}
-            for path in list_images(self.video):
-                if path.stem in pictures:
-                    both = f"{pictures[path.stem]} and {path.name}"
-                    raise ValueError(f"{self.video} has two pictures called {path.stem}, {both}: keep one of them")
-                pictures[path.stem] = path.name
-            names = tuple(pictures)
+            names = tuple(frame_pictures(self.video))
         else:
             with open_frames(self.video) as frames:
                 names = tuple(f"{index:05d}" for index in range(len(frames)))
@@ -73,6 +67,18 @@ class VideoDataset:
     """Where in a zip a server expects the folders of sequences; empty: at its top."""
     submission_pictures: Path | None = None
     """Folder of pictures by sequence, of whose frames alone a server expects masks; None: of all frames."""
+
+
+def frame_pictures(folder: Path) -> dict[str, Path]:
+    """The pictures of a video's frames, in order, by the frames' names. ValueError for two of one name."""
+    pictures: dict[str, Path] = {}
+    for path in list_images(folder):
+        twin = pictures.setdefault(path.stem, path)
+        if twin != path:
+            raise ValueError(
+                f"{folder} has two pictures called {path.stem}, {twin.name} and {path.name}: keep one of them"
+            )
+    return pictures
 
 
 def open_frames(video: Path, *, read_ahead: int = 0) -> closing[FrameSource]:

@@ -7,10 +7,11 @@ sources share. Of videos the kind is the data set's.
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from masklet.datasets import DATASETS
 from masklet.training.data.images import CocoImagesConfig, ImageFolderConfig, Sa1bImagesConfig
 from masklet.training.data.loader import LoaderConfig
 from masklet.training.data.transforms import TransformConfig
-from masklet.training.data.videos import TRAINING_SPLITS, VideoClipsConfig
+from masklet.training.data.videos import VideoClipsConfig
 from masklet.training.prompts import PromptConfig
 from masklet.training.scenes import MovingScenesConfig, ScenesConfig
 
@@ -18,19 +19,17 @@ ClipsConfig: TypeAlias = (
     ImageFolderConfig | CocoImagesConfig | Sa1bImagesConfig | VideoClipsConfig | ScenesConfig | MovingScenesConfig
 )
 
-PICTURE_KINDS: dict[str, type] = {
+VIDEO_KINDS = {"video_folder" if kind == "folder" else kind: kind for kind in DATASETS}
+"""Kinds of `VideoClipsConfig`, by the name that a configuration gives them."""
+
+KINDS: dict[str, type] = {
     "image_folder": ImageFolderConfig,
     "coco": CocoImagesConfig,
     "sa1b": Sa1bImagesConfig,
+    **dict.fromkeys(VIDEO_KINDS, VideoClipsConfig),
     "scenes": ScenesConfig,
     "moving_scenes": MovingScenesConfig,
 }
-"""Kinds whose settings are those of a class, by the name that a configuration gives them."""
-
-VIDEO_KINDS = {"video_folder": "folder", **{kind: kind for kind in TRAINING_SPLITS if kind != "folder"}, "sav": "sav"}
-"""Kinds of `VideoClipsConfig`, by the name that a configuration gives them."""
-
-KINDS: dict[str, type] = {**PICTURE_KINDS, **dict.fromkeys(VIDEO_KINDS, VideoClipsConfig)}
 """All kinds of sources, and the class of their settings."""
 
 

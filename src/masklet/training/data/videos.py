@@ -16,8 +16,8 @@ from masklet.datasets import DATASETS, open_dataset
 from masklet.datasets.annotations import read_masks
 from masklet.datasets.layout import name_some, read_names
 from masklet.datasets.masklets import Masklets
-from masklet.datasets.sequences import VideoSequence, open_frames
-from masklet.io.images import list_images, read_image
+from masklet.datasets.sequences import VideoSequence, frame_pictures, open_frames
+from masklet.io.images import read_image
 from masklet.training.data.split import Part, check_part, names_in_part
 from masklet.training.data.window import WindowConfig, choose_window
 from masklet.training.samples import Clip
@@ -172,11 +172,7 @@ def read_frames(video: Path, names: Sequence[str]) -> UInt8[np.ndarray, "T H W 3
 
 
 def _read_pictures(folder: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
-    pictures: dict[str, Path] = {}
-    for path in list_images(folder):
-        twin = pictures.setdefault(path.stem, path)
-        if twin != path:
-            raise ValueError(f"{twin} and {path.name} are both frame {path.stem}: keep one of them")
+    pictures = frame_pictures(folder)
     _require_frames(folder, names, list(pictures))
     return {name: read_image(pictures[name]) for name in names}
 
