@@ -22,6 +22,13 @@ from masklet.training.settings import SettingsError
 if TYPE_CHECKING:
     from masklet.training.assemble import PreparedRun
 
+try:
+    from masklet.training.assemble import prepare_run
+except ModuleNotFoundError as error:
+    if (error.name or "").startswith("masklet"):
+        raise
+    prepare_run = None  # recipes can be listed and copied all the same
+
 PACKAGES = ("lightning_fabric", "pydantic", "tensorboard", "yaml")
 """What training needs beyond what masklet does."""
 
@@ -106,12 +113,12 @@ def _copy(config: str, target: Path, settings: tuple[str, ...]) -> None:
 def _prepare(config: str, settings: tuple[str, ...], output: Path | None) -> "PreparedRun":
     """The run that is asked for; what is wrong with its configuration is told line by line."""
     missing = [name for name in PACKAGES if find_spec(name) is None]
-    if missing:
+    if missing or prepare_run is None:
         raise UsageError(
             f"training needs packages that are not here ({', '.join(missing)}): pip install 'masklet[train]'"
         )
     try:
-        run = read_run(config, settings, output=output)
+        return prepare_run(read_run(config, settings, output=output))
     except SettingsError as error:
         for problem in error.problems:
             complain(problem)
@@ -119,9 +126,6 @@ def _prepare(config: str, settings: tuple[str, ...], output: Path | None) -> "Pr
         raise UsageError(
             f"{config}: {number} setting{'s' * (number > 1)} to put right, in it or beside it as NAME=VALUE"
         ) from None
-    from masklet.training.assemble import prepare_run  # with those packages, which take a while to import
-
-    return prepare_run(run)
 
 
 def _train(run: "PreparedRun") -> None:

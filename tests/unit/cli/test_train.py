@@ -56,12 +56,12 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     made: list[str] = []
     (tmp_path / "photos").mkdir()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("masklet.training.assemble.prepare_run", lambda config: Run(config, made))
+    monkeypatch.setattr(command, "prepare_run", lambda config: Run(config, made))
     return made
 
 
 def prepare(monkeypatch: pytest.MonkeyPatch, **values: Any) -> None:
-    monkeypatch.setattr("masklet.training.assemble.prepare_run", lambda config: Run(config, [], **values))
+    monkeypatch.setattr(command, "prepare_run", lambda config: Run(config, [], **values))
 
 
 def test_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:
