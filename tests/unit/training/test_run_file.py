@@ -259,7 +259,7 @@ def _changed(config: Any, folder: Path) -> st.SearchStrategy[Any]:
     return st.fixed_dictionaries(parts).map(make)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=20)
 @given(data=st.data())
 def test_what_is_written_is_read_as_the_same(file: Path, tmp_path: Path, data: st.DataObject) -> None:
     photos = {"images": tmp_path / "photos"}
