@@ -58,8 +58,9 @@ class Monitor:
         self.num_steps = num_steps
         self._progress = progress
         self._figures: dict[str, float] = {}
-        _cut(folder / LOG, start)
-        self._board = SummaryWriter(str(folder / TENSORBOARD), purge_step=start + 1 if start else None)
+        first = start + 1 if start else 0  # at the start validation comes before the first step
+        _cut(folder / LOG, first)
+        self._board = SummaryWriter(str(folder / TENSORBOARD), purge_step=first)
 
     def advance(self, step: int) -> None:
         """A step is done."""
@@ -98,14 +99,14 @@ def _short(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-def _cut(log: Path, step: int) -> None:
-    """Remove what a log says of steps after one, and a last line that is not whole."""
+def _cut(log: Path, first: int) -> None:
+    """Remove what a log says of a step and all later ones, and a last line that is not whole."""
     if not log.exists():
         return
     kept = []
     for line in log.read_text(encoding="utf-8").splitlines():
         try:
-            if json.loads(line).get("step", 0) <= step:
+            if json.loads(line).get("step", 0) < first:
                 kept.append(line + "\n")
         except ValueError:
             continue

@@ -58,6 +58,18 @@ def test_what_is_done_again_is_not_told_twice(tmp_path):
     assert [(event.step, event.value) for event in board.Scalars("rate")] == [(5, 1.0), (10, 1.0), (15, 2.0)]
 
 
+def test_a_run_that_begins_anew_tells_anew(tmp_path):
+    """As one does that was killed before its first state was saved."""
+    for rate in (1.0, 2.0):
+        monitor = Monitor(tmp_path, 20)
+        for step in (0, 5)[: int(3 - rate)]:
+            monitor.write(step, {"rate": rate})
+        monitor.close()
+    assert [(line["step"], line["rate"]) for line in lines(tmp_path)] == [(0, 2.0)]
+    board = EventAccumulator(str(tmp_path / TENSORBOARD)).Reload()
+    assert [(event.step, event.value) for event in board.Scalars("rate")] == [(0, 2.0)]
+
+
 def test_shows_pictures(tmp_path):
     picture = np.random.default_rng(0).integers(0, 256, (20, 30, 3)).astype(np.uint8)
     monitor = Monitor(tmp_path, 20)
