@@ -5,12 +5,15 @@ masks may lie elsewhere than the objects, or rates be far too high. It says noth
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import UInt8
+
 from masklet.io.files import write_image
-from masklet.io.overlay import draw_grid
-from masklet.training.optimise import OptimiserConfig, learning_rates
+from masklet.training.optimise import OptimiserConfig, build_optimizer
 from masklet.training.pictures import draw_curve, draw_step
 from masklet.training.schedules import ScheduleConfig
 from masklet.training.step import StepLosses
@@ -28,8 +31,6 @@ ENOUGH = 0.8
 """The loss falls if at the end it is less than this times what it was at first."""
 
 PICTURE = "check.png"
-WHOLE = (4000, 1600)
-"""Largest (height, width) of the picture's parts."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,7 @@ def raised(config: OptimiserConfig, largest: float) -> tuple[OptimiserConfig, fl
 
 def check(trial: Trial, folder: Path) -> CheckReport:
     """Learn the run's first batch by heart, and draw what came of it into the folder, which is made."""
-    largest = max(learning_rates(trial.model, trial.config).values())
-    config, times = raised(trial.config, largest)
+    config, times = raised(trial.config, max(build_optimizer(trial.model, trial.config).rates))
     found: list[StepLosses] = []
     with Trial(trial.model, trial.lessons, config, trial.device) as learning:
         batch = learning.batch(0)
@@ -75,7 +75,7 @@ def check(trial: Trial, folder: Path) -> CheckReport:
     shown = [draw_step(batch, found[-1].predictions)]
     if math.isfinite(after):
         shown.insert(0, draw_curve(losses))
-    write_image(folder / PICTURE, draw_grid(shown, columns=1, cell_size=WHOLE))
+    write_image(folder / PICTURE, _stacked(shown))
     text = (
         f"The first batch ({batch.pixels.shape[1]} clips with {len(batch.clip_of_object)} objects), learned "
         f"{len(losses)} times with the same prompts: the loss went from {before:.3g} to {after:.3g}"
@@ -93,6 +93,13 @@ def check(trial: Trial, folder: Path) -> CheckReport:
             "to learn either."
         )
     return CheckReport(falls, text, losses)
+
+
+def _stacked(pictures: Sequence[np.ndarray]) -> UInt8[np.ndarray, "H W 3"]:
+    """Pictures one above the other, on white."""
+    width = max(picture.shape[1] for picture in pictures)
+    rows = [np.pad(each, ((0, 0), (0, width - each.shape[1]), (0, 0)), constant_values=255) for each in pictures]
+    return np.concatenate(rows)
 
 
 def _ious(before: StepLosses, after: StepLosses) -> str:
