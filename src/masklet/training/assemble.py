@@ -32,7 +32,7 @@ from masklet.training.initialise import initialise
 from masklet.training.lessons import Lessons
 from masklet.training.lora import add_lora
 from masklet.training.monitor import Progress
-from masklet.training.optimise import build_optimizer, trainable_summary
+from masklet.training.optimise import freeze, trainable_summary
 from masklet.training.pretrained import load_pretrained
 from masklet.training.run_config import ModelSection, RunConfig, RunSection
 from masklet.training.samples import ClipSource
@@ -115,7 +115,7 @@ def prepare_run(config: RunConfig) -> PreparedRun:
     """Open all that a run needs. ValueError, FileNotFoundError and ConnectionError say what does not fit, or is not
     there. Nothing is written."""
     model = build_model(config.model, config.run.seed)
-    build_optimizer(model, config.optimiser)  # patterns are checked, and what is not trained is frozen
+    freeze(model, config.optimiser)
     size = model.config.image_size
     sources = tuple(_training_source(source, config, size) for source in config.data.train)
     lessons = Lessons(
@@ -166,7 +166,7 @@ def make_fabric(run: RunSection) -> Fabric:
     if run.strategy == "fsdp":
         strategy = sharded_strategy(world_size)
     elif world_size > 1 or run.strategy == "ddp":
-        strategy = DDPStrategy(find_unused_parameters=True)
+        strategy = DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)  # buffers are constants
     return Fabric(accelerator=run.accelerator, devices=devices, num_nodes=nodes, strategy=strategy)
 
 

@@ -72,21 +72,31 @@ class ScheduledAdamW(torch.optim.AdamW):
         self.schedule = config.schedule
 
 
-def build_optimizer(model: Sam2, config: OptimiserConfig) -> ScheduledAdamW:
-    """The optimiser of a model's parameters, at the start of its schedule; frozen ones get no gradients from now on.
+def freeze(model: Sam2, config: OptimiserConfig) -> None:
+    """Let parameters that are frozen, or have a rate of 0, ask for no gradients; those that ask for none stay so.
 
-    Parameters that ask for no gradients already, as beside adapters, stay so. Call it when the model is where it will
-    be trained. ValueError: a pattern that matches nothing, or nothing is left to train.
+    Call it before anything looks at what is trained: an optimiser, an average, several processes. ValueError: a pattern
+    that matches nothing, or nothing is left to train.
+    """
+    rates = learning_rates(model, config)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(parameter.requires_grad and rates[name] > 0)
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ValueError("nothing is left to train: all parameters are frozen, or have a rate of 0")
+
+
+def build_optimizer(model: Sam2, config: OptimiserConfig) -> ScheduledAdamW:
+    """The optimiser, at the start of its schedule, of the parameters that `freeze` has left.
+
+    Call it when the model is where it will be trained.
     """
     rates = learning_rates(model, config)
     decays = _weight_decays(model, config)
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(parameter.requires_grad and rates[name] > 0)
         if parameter.requires_grad:
+            assert rates[name] > 0, f"{name} is to be frozen first"
             groups.setdefault((rates[name], decays[name]), []).append(parameter)
-    if not groups:
-        raise ValueError("nothing is left to train: all parameters are frozen, or have a rate of 0")
     fused = all(parameter.device.type in ("cpu", "cuda") for parameter in model.parameters())
     optimizer = ScheduledAdamW(
         [{"params": group, "lr": rate, "weight_decay": decay} for (rate, decay), group in groups.items()],

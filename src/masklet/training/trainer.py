@@ -50,8 +50,8 @@ class RunStopped(KeyboardInterrupt):
 class Trainer:
     """A run: a model, what it learns from, and a folder; a state that is there is resumed.
 
-    The model has its weights, adapters if it is to have some, and asks for gradients of what is trained. validator:
-    None where nothing is held out.
+    The model has its weights, adapters if it is to have some, and is frozen where it is not trained: what joins
+    gradients looks at that here. validator: None where nothing is held out.
     """
 
     def __init__(

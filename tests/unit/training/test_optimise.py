@@ -17,6 +17,7 @@ from masklet.training.optimise import (
     OptimiserConfig,
     build_optimizer,
     clip_gradients,
+    freeze,
     set_progress,
     trainable_summary,
 )
@@ -33,6 +34,7 @@ OFFICIAL_TOKEN_NORMS = (
 
 def groups_by_name(model: Sam2, config: OptimiserConfig) -> dict[str, dict]:
     names = {parameter: name for name, parameter in model.named_parameters()}
+    freeze(model, config)
     groups = build_optimizer(model, config).param_groups
     pairs = [(names[parameter], group) for group in groups for parameter in group["params"]]
     assert len(pairs) == len(dict(pairs)), "a parameter is in two groups"
@@ -102,14 +104,14 @@ def test_frozen_parts_and_parts_without_rate_are_left_out(tiny: ModelConfig) -> 
 
 def test_nothing_left_to_train(tiny: ModelConfig) -> None:
     with pytest.raises(ValueError, match="nothing is left to train"):
-        build_optimizer(Sam2(tiny), OptimiserConfig(frozen=("*",)))
+        freeze(Sam2(tiny), OptimiserConfig(frozen=("*",)))
 
 
 @pytest.mark.parametrize("field", ["rates", "frozen"])
 def test_misspelt_patterns_are_errors(tiny: ModelConfig, field: str) -> None:
     value = {"trnk.*": 1e-4} if field == "rates" else ("trnk.*",)
     with pytest.raises(ValueError, match=rf"{field}: .*'trnk\.\*' matches nothing: did you mean trunk\.\*\?"):
-        build_optimizer(Sam2(tiny), OptimiserConfig(**{field: value}))
+        freeze(Sam2(tiny), OptimiserConfig(**{field: value}))
 
 
 def test_rates_follow_the_schedule_of_the_configuration_also_after_a_resume(tiny: ModelConfig) -> None:
@@ -153,7 +155,7 @@ def test_gradients_are_clipped_together() -> None:
 
 def test_summary_counts_by_part(tiny: ModelConfig) -> None:
     model = Sam2(tiny)
-    build_optimizer(model, OptimiserConfig(frozen=("trunk.*", "neck.laterals.0.*")))
+    freeze(model, OptimiserConfig(frozen=("trunk.*", "neck.laterals.0.*")))
     summary = trainable_summary(model)
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     assert summary.startswith(f"{trained:,} of {sum(p.numel() for p in model.parameters()):,} parameters are trained: ")

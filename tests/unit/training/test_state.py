@@ -12,14 +12,16 @@ from torch import nn
 from masklet.training.assemble import build_model
 from masklet.training.average import WeightAverage
 from masklet.training.lora import LoraConfig
-from masklet.training.optimise import OptimiserConfig, build_optimizer
+from masklet.training.optimise import OptimiserConfig, build_optimizer, freeze
 from masklet.training.run_config import AverageConfig
 from masklet.training.state import RunState, StopSignal, settings_of
 
 
 def make_state(config, optimiser=None) -> RunState:
     model = build_model(config.model, 0)
-    optimizer = build_optimizer(model, optimiser or config.optimiser)
+    optimiser = optimiser or config.optimiser
+    freeze(model, optimiser)
+    optimizer = build_optimizer(model, optimiser)
     return RunState(model, optimizer, WeightAverage(model, 0.9) if config.average else None)
 
 
