@@ -88,7 +88,7 @@ def measure_batch(model: Sam2, batch: ClipBatch, num_clips: int) -> Float[Tensor
     """Sum and number for each of `MEASURES`, over the objects of the first so many clips."""
     memory = model.config.memory
     policy = MemoryPolicy(num_memories=memory.num_memories, max_pointers=memory.max_pointers)
-    banks = [MemoryBank[Tensor, Tensor](policy) for _ in range(len(batch.clip_of_object))]
+    bank = MemoryBank[Tensor, Tensor](policy)  # of all objects, as they are remembered on the same frames
     counted = batch.clip_of_object < num_clips
     frames = encode_frames(model, batch)
     labels = torch.full_like(batch.clip_of_object[:, None], int(PointLabel.POSITIVE))
@@ -99,10 +99,9 @@ def measure_batch(model: Sam2, batch: ClipBatch, num_clips: int) -> Float[Tensor
     for frame in range(1, len(frames)):
         # As in inference, a memory of a prompted frame is made of its mask.
         tokens = remember(model, frames[frame - 1], found, binary=frame == 1)
-        for bank, row, pointer in zip(banks, tokens, found.pointers, strict=True):
-            bank.add(frame - 1, row, pointer, conditioning=frame == 1)
-        selections = [bank.select(frame, num_frames=len(frames)) for bank in banks]
-        found = answer(model, look_back(model, frames[frame], selections), frames[frame])
+        bank.add(frame - 1, tokens, found.pointers, conditioning=frame == 1)
+        selection = bank.select(frame, num_frames=len(frames))
+        found = answer(model, look_back(model, frames[frame], [selection]), frames[frame])
         sums[2] += _sum(_ious(found.logits, batch, frame), counted & batch.masks[frame].any((1, 2)))
     return torch.stack(sums)
 
