@@ -14,6 +14,7 @@ GIVEN = {
     "coco_lora": ["data.train.0.annotation_file=data", "data.train.0.images=data"],
     "nano_images": [],
     "nano_video": ["model.weights=data"],
+    "nano_finish": ["model.weights=data"],
 }
 """What a user says beside each recipe."""
 
@@ -21,6 +22,11 @@ GIVEN = {
 @pytest.fixture(autouse=True)
 def _data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "data").mkdir()
+    for name in ("scenes", "scenes_by_model"):
+        (tmp_path / "nano_data" / name).mkdir(parents=True)
+    for name in ("coco", "caltech101", "pets", "cats"):
+        for part in ("images", "masks"):
+            (tmp_path / "nano_data" / name / part).mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
 
 
