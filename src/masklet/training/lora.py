@@ -107,9 +107,11 @@ def merge_lora(model: Sam2) -> State:
     return {name: tensor for name, tensor in state.items() if not _of_adapter(name)}
 
 
-def save_lora(model: Sam2, config: LoraConfig, path: str | Path) -> None:
-    """Write what training with adapters changed, and that alone, as safetensors: a small file beside the base model."""
-    state = model.state_dict()
+def save_lora(path: str | Path, state: State, config: LoraConfig) -> None:
+    """Write what training with adapters changed, and that alone, as safetensors: a small file beside the base model.
+
+    state: all tensors of a model with adapters.
+    """
     also = match_all(config.also_train, list(state), "also_train")
     changed = {name: tensor.cpu().contiguous() for name, tensor in state.items() if _of_adapter(name) or name in also}
     base = {name: tensor for name, tensor in state.items() if name not in changed}

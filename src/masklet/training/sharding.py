@@ -5,6 +5,8 @@ A trunk block's weights are fetched when the block is computed and dropped after
 activation checkpointing and adapters save more memory. Upstream has no FSDP.
 """
 
+from collections.abc import Mapping
+
 from lightning_fabric.strategies.model_parallel import ModelParallelStrategy
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
@@ -34,6 +36,11 @@ def _share_out(module: nn.Module, mesh: DeviceMesh) -> nn.Module:
 def whole(tensor: Tensor) -> Tensor:
     """A tensor that may be shared out, put together; all processes call it."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def whole_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors by name, each put together."""
+    return {name: whole(tensor) for name, tensor in state.items()}
 
 
 def like(tensor: Tensor, other: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from masklet.io.files import write_atomically
 from masklet.training.average import WeightAverage
 from masklet.training.run_config import RunConfig
 from masklet.training.run_file import run_to_values
-from masklet.training.sharding import like, whole
+from masklet.training.sharding import like, whole_state
 
 FORMAT = 1
 """Of the file; another is not read."""
@@ -57,15 +57,17 @@ class RunState:
         """Write the state, whole or not at all. All processes call it, as weights may be shared out; one writes."""
         average = None
         if self.average is not None:
-            average = {"num_updates": self.average.num_updates, "weights": _whole(self.average.weights)}
+            average = {"num_updates": self.average.num_updates, "weights": whole_state(self.average.weights)}
         state = {
             "format": FORMAT,
             "settings": dict(settings),
             "step": self.step,
             "best": self.best,
-            "model": _whole(self.model.state_dict()),
+            "model": whole_state(self.model.state_dict()),
             "average": average,
-            "optimizer": {name: _whole(self.optimizer.state.get(each, {})) for name, each in self._trained().items()},
+            "optimizer": {
+                name: whole_state(self.optimizer.state.get(each, {})) for name, each in self._trained().items()
+            },
         }
         if writes:
             with write_atomically(path) as temporary:
@@ -180,10 +182,6 @@ def _flattened(value: object, name: str) -> dict[str, str]:
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # 25.0, where YAML has 25
     return {name: json.dumps(value, default=str)}
-
-
-def _whole(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: whole(tensor) for name, tensor in tensors.items()}
 
 
 @torch.no_grad()

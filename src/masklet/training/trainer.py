@@ -24,14 +24,14 @@ from masklet.model import Sam2
 from masklet.training.average import WeightAverage
 from masklet.training.data.loader import Destination
 from masklet.training.lessons import Lessons
-from masklet.training.lora import merge_lora
+from masklet.training.lora import merge_lora, save_lora
 from masklet.training.monitor import Means, Monitor, Progress
 from masklet.training.optimise import build_optimizer, clip_gradients, set_progress
 from masklet.training.pictures import draw_step
 from masklet.training.run_config import RunConfig
 from masklet.training.run_file import write_run
 from masklet.training.samples import ClipBatch
-from masklet.training.sharding import whole
+from masklet.training.sharding import whole, whole_state
 from masklet.training.state import RunState, StopSignal, settings_of
 from masklet.training.step import StepLosses
 from masklet.training.validate import Validator, score
@@ -39,6 +39,9 @@ from masklet.training.validate import Validator, score
 CONFIG, STATE = "config.yaml", "state.pt"
 WEIGHTS, AVERAGE, BEST = "model.safetensors", "average.safetensors", "best.safetensors"
 """Files of a run's folder."""
+
+ADAPTERS = "adapters"
+"""What is put to the name of a file of weights for that of the adapters alone."""
 
 GIGABYTE = 1e9
 
@@ -213,11 +216,16 @@ class Trainer:
         return self.average.applied_to(self.model) if self.average and averaged else nullcontext()
 
     def _write_weights(self, name: str, averaged: bool) -> None:
-        """Write the model for use, adapters merged in. All processes call this, as weights may be shared out."""
+        """Write the model for use, adapters merged in, and beside it the adapters alone. All processes call this."""
+        path, lora, writes = self.folder / name, self.config.model.lora, self.fabric.is_global_zero
         with self._weights(averaged), torch.no_grad():
-            weights = {key: whole(tensor) for key, tensor in merge_lora(self.model).items()}
-            if self.fabric.is_global_zero:
-                save(self.folder / name, weights, self.model.config)
+            weights = whole_state(merge_lora(self.model))
+            if writes:
+                save(path, weights, self.model.config)
+            if lora:
+                weights = whole_state(self.model.state_dict())
+                if writes:
+                    save_lora(path.with_stem(f"{path.stem}_{ADAPTERS}"), weights, lora)
 
 
 class _Worker(nn.Module):

@@ -17,7 +17,7 @@ from masklet.training.assemble import FUSER_SCALE, build_model, make_fabric, pre
 from masklet.training.data.loader import Destination
 from masklet.training.data.transforms import Transforms
 from masklet.training.data.videos import VideoClipsConfig
-from masklet.training.lora import LoraConfig
+from masklet.training.lora import LoraConfig, load_lora, merge_lora
 from masklet.training.prompts import PromptConfig
 from masklet.training.run_config import ModelSection, RunSection
 from masklet.training.scenes import MovingScenesConfig, ScenesConfig
@@ -96,6 +96,12 @@ def test_adapters_are_trained_and_come_out_merged(make_run, tmp_path):
     changed = {name for name, tensor in loaded.state_dict().items() if not torch.equal(tensor, before[name])}
     assert changed
     assert all("mlp.layers" in name or "iou_head" in name for name in changed)
+    for name in ("model", "average", "best"):
+        base = load_model(config.model.weights, device="cpu")
+        load_lora(base, folder / f"{name}_adapters.safetensors")
+        merged, expected = merge_lora(base), read(folder / f"{name}.safetensors").state
+        assert merged.keys() == expected.keys()
+        assert all(torch.equal(tensor, expected[key]) for key, tensor in merged.items())
 
 
 @pytest.mark.parametrize("name", ["model", "average", "best"])

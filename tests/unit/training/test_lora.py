@@ -138,7 +138,7 @@ def test_a_small_file_beside_the_base(model: Sam2, pixels: Tensor, tmp_path: Pat
     with torch.no_grad():
         model.no_memory.add_(1)
     path = tmp_path / "adapters.safetensors"
-    save_lora(model, EVERYWHERE, path)
+    save_lora(path, model.state_dict(), EVERYWHERE)
     assert load_lora(base, path) == EVERYWHERE
     assert_same_state(base.state_dict(), model.state_dict())
     assert torch.equal(decode(base, pixels), decode(model, pixels))
@@ -149,7 +149,7 @@ def test_a_small_file_beside_the_base(model: Sam2, pixels: Tensor, tmp_path: Pat
 def test_adapters_of_another_model_change_nothing(model: Sam2, tmp_path: Path) -> None:
     other = copy.deepcopy(model)
     add_lora(model, TRUNK_ALONE)
-    save_lora(model, TRUNK_ALONE, tmp_path / "adapters.safetensors")
+    save_lora(tmp_path / "adapters.safetensors", model.state_dict(), TRUNK_ALONE)
     with torch.no_grad():
         other.no_memory[0, 0, 0] += 1
     before = copy.deepcopy(other.state_dict())
