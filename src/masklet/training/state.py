@@ -6,9 +6,7 @@ the optimiser knows is kept by the names of parameters, so that it is not given 
 """
 
 import json
-import pickle
 import signal
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
@@ -158,7 +156,9 @@ class StopSignal:
 def _read(path: Path) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile, EOFError) as error:
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # a damaged pickle can raise anything
         raise ValueError(
             f"{path} is no saved state of a run, or a damaged one ({first_line(error)}): remove it to start anew"
         ) from error

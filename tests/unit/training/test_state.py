@@ -14,7 +14,7 @@ from masklet.training.average import WeightAverage
 from masklet.training.lora import LoraConfig
 from masklet.training.optimise import OptimiserConfig, build_optimizer, freeze
 from masklet.training.run_config import AverageConfig
-from masklet.training.state import RunState, StopSignal, settings_of
+from masklet.training.state import RunState, StopSignal, _read, settings_of
 
 
 def make_state(config, optimiser=None) -> RunState:
@@ -137,6 +137,18 @@ def test_nothing_in_a_file_is_executed(make_run, tmp_path):
     torch.save({"format": 0}, path)
     with pytest.raises(ValueError, match="this version"):
         make_state(config).restore(path, settings_of(config, 1))
+
+
+def test_a_damaged_file_is_named_wherever_the_damage_is(tmp_path):
+    path = tmp_path / "state.pt"
+    torch.save({"format": 1, "step": 1, "settings": {"a": "b"}}, path)
+    whole, start = path.read_bytes(), path.read_bytes().index(b"format")
+    for place in range(start - 12, start + 60):
+        path.write_bytes(whole[:place] + b"\xff" + whole[place + 1 :])
+        try:
+            _read(path)
+        except ValueError as error:
+            assert "state.pt" in str(error), place
 
 
 def test_a_failure_leaves_the_last_state(make_run, tmp_path, monkeypatch):
