@@ -46,6 +46,9 @@ from masklet.training.validate import FixedClips, Validator
 FUSER_SCALE = 0.1
 """Of the memory encoder's residual blocks that are woken; 1e-6, as they start in the original, takes long to grow."""
 
+SCENES = (ScenesConfig, MovingScenesConfig)
+"""Clips that are made in many forms already: the transforms for all data are not for them."""
+
 OPENERS: dict[type, Callable[[Any], ClipSource]] = {
     ImageFolderConfig: ImageFolder,
     CocoImagesConfig: CocoImages,
@@ -173,7 +176,7 @@ def make_fabric(run: RunSection) -> Fabric:
 def _training_source(source: SourceConfig, config: RunConfig, size: int) -> TrainingSource:
     prompts = source.prompts or config.prompts
     transforms = source.transforms
-    if transforms is None and not _is_scenes(source.clips):
+    if transforms is None and not isinstance(source.clips, SCENES):
         transforms = config.data.transforms
     return TrainingSource(
         clips=OPENERS[type(source.clips)](source.clips),
@@ -199,13 +202,9 @@ def _validation_source(source: ValidationConfig, size: int) -> TrainingSource:
 
 def _transform(clips: ClipsConfig, config: TransformConfig | None, size: int) -> Transforms | None:
     """What brings clips to the model's size; None for scenes that are made so."""
-    if config is None and isinstance(clips, ScenesConfig | MovingScenesConfig) and clips.image_size == size:
+    if config is None and isinstance(clips, SCENES) and clips.image_size == size:
         return None
     return Transforms(config or SQUARE_ONLY, size)
-
-
-def _is_scenes(clips: ClipsConfig) -> bool:
-    return isinstance(clips, ScenesConfig | MovingScenesConfig)
 
 
 def _name(clips: ClipsConfig) -> str:

@@ -134,7 +134,7 @@ class Trainer:
                 total, found = self._forward(batch, number)
                 self.fabric.backward(total / accumulate)
             step.append((batch, found))
-        norm = whole(clip_gradients(_trained(self.model), self.config.optimiser.clip_norm))
+        norm = whole(clip_gradients(self.model.parameters(), self.config.optimiser.clip_norm))
         self._agree([found for _, found in step], norm, numbers, stop)
         self.optimizer.step()
         if self.average:
@@ -244,10 +244,6 @@ def lengths(config: RunConfig, lessons: Lessons, world_size: int) -> tuple[int, 
     epoch = lessons.plan.steps_per_epoch(world_size) / config.run.accumulate
     steps = config.run.steps or math.ceil(epoch * (config.run.epochs or 0))
     return steps, math.ceil(epoch)
-
-
-def _trained(model: nn.Module) -> list[nn.Parameter]:
-    return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
 def _figures(found: StepLosses) -> dict[str, Tensor]:
