@@ -78,9 +78,9 @@ class PreparedRun:
         rows = [("model", f"{name} at {size} px, from {self.config.model.weights or 'random weights'}")]
         rows.append(("trained", trainable_summary(self.model)))
         for source in self.lessons.sources:
-            rows.append(("learns from", f"{source.name}: {len(source.clips):,} items, {source.batch_size} a batch"))
+            rows.append(("learns from", f"{source.name}: {_count(source.clips)}, {source.batch_size} a batch"))
         for source in self.validator.sources if self.validator else ():
-            rows.append(("validated on", f"{source.name}: {len(source.clips):,} items"))
+            rows.append(("validated on", f"{source.name}: {_count(source.clips)}"))
         batches = f"{run.accumulate * fabric.world_size} batches each" if run.accumulate * fabric.world_size > 1 else ""
         rows.append(("steps", f"{steps:,}{f' of {batches}' if batches else ''}; {epoch:,} are a pass over the data"))
         rows.append(("runs on", f"{fabric.world_size} x {fabric.device.type}, {run.precision}"))
@@ -157,13 +157,23 @@ def build_model(section: ModelSection, seed: int) -> Sam2:
 
 
 def make_fabric(run: RunSection) -> Fabric:
-    """Devices and how they work together. Under `torchrun` it says how many processes there are."""
+    """Devices and how they work together. Under `torchrun` it says how many processes there are.
+
+    ValueError where this machine has not the GPUs that are asked for.
+    """
     devices, nodes = run.devices, run.num_nodes
     if torch.distributed.is_torchelastic_launched():
         devices = int(os.environ["LOCAL_WORLD_SIZE"])
         nodes = int(os.environ["WORLD_SIZE"]) // devices
     elif devices == "auto":
         devices = max(1, torch.cuda.device_count()) if run.accelerator in ("auto", "cuda") else 1
+    num_gpus = torch.cuda.device_count()
+    if run.accelerator == "cuda" and devices > num_gpus:
+        raise ValueError(
+            f"run.accelerator is cuda and run.devices {devices}, but this machine has {num_gpus or 'no'} "
+            f"GPU{'s' * (num_gpus != 1)}: set run.devices to as many as there are, or run.accelerator=cpu with "
+            "run.devices=1"
+        )
     world_size = devices * nodes
     strategy: Any = "auto"
     if run.strategy == "fsdp":
@@ -171,6 +181,10 @@ def make_fabric(run: RunSection) -> Fabric:
     elif world_size > 1 or run.strategy == "ddp":
         strategy = DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)  # buffers are constants
     return Fabric(accelerator=run.accelerator, devices=devices, num_nodes=nodes, strategy=strategy)
+
+
+def _count(clips: ClipSource) -> str:
+    return f"{len(clips):,} item{'s' * (len(clips) != 1)}"
 
 
 def _training_source(source: SourceConfig, config: RunConfig, size: int) -> TrainingSource:

@@ -190,3 +190,9 @@ def test_torchrun_says_how_many_processes_there_are(monkeypatch):
 def test_one_process_unless_told_otherwise():
     fabric = make_fabric(RunSection(steps=1, accelerator="cpu"))
     assert (fabric.world_size, fabric.device.type) == (1, "cpu")
+
+
+def test_gpus_that_are_not_there_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ValueError, match=r"run.devices 8, but this machine has 1 GPU: set run.devices"):
+        make_fabric(RunSection(steps=1, accelerator="cuda", devices=8))
