@@ -40,7 +40,7 @@ def test_says_what_the_run_is(make_run):
     text = dict(rows)
     assert "at 64 px" in text["model"]
     assert text["learns from"].endswith("images: 7 items, 2 a batch")
-    assert text["validated on"].endswith("images: 1 items")
+    assert text["validated on"].endswith("images: 1 item")
     assert text["steps"] == "4 of 2 batches each; 2 are a pass over the data"
     assert text["runs on"] == "1 x cpu, float32"
     assert "resumed" not in text["output"]
