@@ -32,8 +32,8 @@ def test_a_click_on_the_coffee_finds_the_coffee(predictor):
 
 
 def test_a_box_around_the_saucer_finds_the_saucer(predictor):
-    result = predictor.predict(predictor.encode(COFFEE), boxes=(76, 16, 480, 388), multimask=False)
-    assert mask_iou(result.best, ellipse((278, 215), (200, 172))) > 0.6
+    result = predictor.predict(predictor.encode(COFFEE), boxes=(76, 16, 480, 388))
+    assert max(mask_iou(mask, ellipse((278, 215), (200, 172))) for mask in result.masks) > 0.6
 
 
 def test_readme_examples_run(monkeypatch):
@@ -60,11 +60,11 @@ def test_guide_to_images_runs(monkeypatch, tmp_path):
 
 @pytest.mark.slow
 def test_clicks_on_photographs(predictor, shared):
-    """Above 0.44, what a classical region at the click gets (Felzenszwalb, one scale)."""
+    """Above 0.56, what the best of three classical regions at the click gets (Felzenszwalb, three scales)."""
     photographs = open_image_dataset(shared / "data" / "bsds_dev")
     options = ImageOptions(prompts=("1-click",), areas=photographs.areas)
     scores = ImageScores(measures=options.measures)
     for _ in evaluate_images(predictor, photographs.images, options, scores):
         pass
     assert (len(scores.regions), scores.failures) == (335, [])
-    assert scores.mean("1 click, best of three") > 0.44
+    assert scores.mean("1 click, best of three") > 0.56

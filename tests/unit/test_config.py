@@ -59,7 +59,7 @@ def test_another_image_size_is_another_configuration():
     config = preset("nano")
     assert config.with_image_size(None) is config
     assert config.with_image_size(512) == replace(config, image_size=512)
-    assert config.image_size == 256
+    assert config.image_size == 288
 
 
 def test_configurations_cannot_be_changed():

@@ -5,6 +5,7 @@ reads. In the log each line is a JSON object with `step` and the figures since t
 """
 
 import json
+import shutil
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -60,6 +61,8 @@ class Monitor:
         self._figures: dict[str, float] = {}
         first = start + 1 if start else 0  # at the start validation comes before the first step
         _cut(folder / LOG, first)
+        if not start:
+            shutil.rmtree(folder / TENSORBOARD, ignore_errors=True)
         self._board = SummaryWriter(str(folder / TENSORBOARD), purge_step=first)
 
     def advance(self, step: int) -> None:

@@ -14,7 +14,8 @@ from masklet.types import Points
 
 SIDE = 256
 CONFIG: ModelConfig = replace(
-    preset("nano"), trunk=replace(preset("nano").trunk, embed_dim=8, stage_depths=(1, 1, 1, 1), global_blocks=(0,))
+    preset("nano").with_image_size(SIDE),
+    trunk=replace(preset("nano").trunk, embed_dim=8, stage_depths=(1, 1, 1, 1), global_blocks=(0,)),
 )
 
 
