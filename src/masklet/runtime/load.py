@@ -1,16 +1,12 @@
 """`load_model`: from a name or a file to a model that is ready to use."""
 
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import nn
-from torch.overrides import TorchFunctionMode
 
-from masklet.checkpoint import files
-from masklet.checkpoint.locate import BUNDLED, locate
-from masklet.checkpoint.recognise import recognise_contents
-from masklet.checkpoint.strict import MemoryNotLoaded, load_into
+from masklet.checkpoint.load import load_weights
+from masklet.checkpoint.locate import BUNDLED
+from masklet.checkpoint.strict import MemoryNotLoaded
 from masklet.config import ModelConfig
 from masklet.model import Sam2
 
@@ -40,27 +36,8 @@ def load_model(
     place = find_device(device)
     if not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
         raise ValueError(f"dtype is {dtype!r}, but weights are of a floating-point type such as torch.float32")
-    path = locate(source)
-    contents = files.read(path)
-    recognised = recognise_contents(contents, config)
-    model = new_model(recognised.config.with_image_size(image_size))
-    load_into(model, contents.state, recognised.layout, path)
+    model = load_weights(source, image_size=image_size, config=config)
     return prepare(model, device=place, dtype=dtype, compile=compile)
-
-
-def new_model(config: ModelConfig) -> Sam2:
-    """A model whose weights are still to be loaded: they hold no particular values.
-
-    Drawing random weights takes longer than reading a checkpoint, and would disturb the caller's random numbers.
-    """
-    with _WeightsOnMeta():
-        model = Sam2(config)
-    for module in model.modules():
-        for name, tensor in (*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)):
-            if tensor.is_meta:
-                empty = torch.empty_like(tensor, device="cpu")
-                setattr(module, name, nn.Parameter(empty) if isinstance(tensor, nn.Parameter) else empty)
-    return model
 
 
 def prepare(
@@ -108,13 +85,3 @@ def find_device(device: torch.device | str | None) -> torch.device:
     if (place.index or 0) >= here.get(place.type, 0):
         raise ValueError(f"this machine has no device {str(place)!r}, or torch was built without it: try device='cpu'")
     return place
-
-
-class _WeightsOnMeta(TorchFunctionMode):
-    """Makes the tensors that weights are born as without storage, so that initialising them costs nothing."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if func in (torch.empty, torch.randn):
-            kwargs = {**kwargs, "device": "meta"}
-        return func(*args, **kwargs)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from masklet.config import MemoryConfig
 from masklet.ops.multimask import RELEASED_STABILITY, StabilityPolicy
 
 
@@ -26,6 +27,18 @@ class MemoryPolicy:
                 f"max_conditioning_frames is {self.max_conditioning_frames}, but it must be at least 2, one before and "
                 "one after a frame, or None for all"
             )
+
+    @classmethod
+    def of_model(
+        cls, memory: MemoryConfig, *, stride: int = 1, max_conditioning_frames: int | None = None
+    ) -> "MemoryPolicy":
+        """With as many memories and pointers as a model was made for."""
+        return cls(
+            num_memories=memory.num_memories,
+            max_pointers=memory.max_pointers,
+            stride=stride,
+            max_conditioning_frames=max_conditioning_frames,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,10 +53,8 @@ class Tracker(Generic[ObjectId]):
     @property
     def memory_policy(self) -> MemoryPolicy:
         """Which frames a frame looks back at, by the model's configuration and the policy."""
-        memory = self.model.config.memory
-        return MemoryPolicy(
-            num_memories=memory.num_memories,
-            max_pointers=memory.max_pointers,
+        return MemoryPolicy.of_model(
+            self.model.config.memory,
             stride=self.policy.memory_stride,
             max_conditioning_frames=self.policy.max_conditioning_frames,
         )

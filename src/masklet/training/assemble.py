@@ -11,6 +11,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import nn
 
+from masklet.checkpoint.load import load_weights
 from masklet.checkpoint.recognise import variant_name
 from masklet.config import preset
 from masklet.model import Sam2
@@ -33,7 +34,6 @@ from masklet.training.lessons import Lessons
 from masklet.training.lora import add_lora
 from masklet.training.monitor import Progress
 from masklet.training.optimise import freeze, trainable_summary
-from masklet.training.pretrained import load_pretrained
 from masklet.training.run_config import ModelSection, RunConfig, RunSection
 from masklet.training.samples import ClipSource
 from masklet.training.scenes import MovingScenes, MovingScenesConfig, ScenesConfig, SyntheticScenes
@@ -145,7 +145,7 @@ def build_model(section: ModelSection, seed: int) -> Sam2:
             model = Sam2(preset(section.preset).with_image_size(section.image_size))
             initialise(model)
     else:
-        model = load_pretrained(section.weights, section.image_size)
+        model = load_weights(section.weights, image_size=section.image_size)
     if section.wake_memory:
         for block in model.memory_encoder.fuser:
             nn.init.constant_(block.get_parameter("scale"), FUSER_SCALE)

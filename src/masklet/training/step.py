@@ -124,8 +124,7 @@ class _Follower:
         self.batch = batch
         self.conditioning = conditioning
         self.features = encode_frames(model, batch)
-        memory = model.config.memory
-        policy = MemoryPolicy(num_memories=memory.num_memories, max_pointers=memory.max_pointers)
+        policy = MemoryPolicy.of_model(model.config.memory)
         self.bank = MemoryBank[Tensor, Tensor](policy)
 
     def adopt(self, frame: int) -> ObjectMasks:

@@ -86,8 +86,7 @@ def score(found: Mapping[str, float]) -> float:
 
 def measure_batch(model: Sam2, batch: ClipBatch, num_clips: int) -> Float[Tensor, "3 2"]:
     """Sum and number for each of `MEASURES`, over the objects of the first so many clips."""
-    memory = model.config.memory
-    policy = MemoryPolicy(num_memories=memory.num_memories, max_pointers=memory.max_pointers)
+    policy = MemoryPolicy.of_model(model.config.memory)
     bank = MemoryBank[Tensor, Tensor](policy)  # of all objects, as they are remembered on the same frames
     counted = batch.clip_of_object < num_clips
     frames = encode_frames(model, batch)

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
 
+from masklet.checkpoint.load import load_weights
 from masklet.io.images import preprocess_batch
-from masklet.training.pretrained import load_pretrained
 from masklet.types import PointLabel, Points
 
 IMAGE_SIZE = 192
@@ -23,10 +23,10 @@ DIMENSIONS = 24
 
 
 class ModelOpinion:
-    """Answers where superpixels lie by a model's masks. weights: as of `load_pretrained`."""
+    """Answers where superpixels lie by a model's masks. weights: as of `masklet.load_model`."""
 
     def __init__(self, weights: str, image_size: int = IMAGE_SIZE) -> None:
-        self.model = load_pretrained(weights, image_size).eval()
+        self.model = load_weights(weights, image_size=image_size).eval()
         ticks = (torch.arange(GRID) + 0.5) / GRID * image_size - 0.5
         clicks = torch.cartesian_prod(ticks, ticks)[:, None].flip(-1)
         self.points = Points(clicks, torch.full(clicks.shape[:2], int(PointLabel.POSITIVE)))

@@ -185,9 +185,9 @@ def _distance(nodes: _Nodes, one: int, others: np.ndarray, edge: np.ndarray, tot
     # Small regions are absorbed first, and those mostly enclosed by the other even sooner (eyes, spots, windows).
     smaller = np.minimum(area_one, area)
     contact = np.minimum(edge[:, 0] / (4.0 * np.sqrt(smaller)), 1.0)
-    seen_cost = cost * (smaller / total) ** SIZE_EXPONENT * (1.25 - 0.5 * contact)
+    by_pixels = cost * (smaller / total) ** SIZE_EXPONENT * (1.25 - 0.5 * contact)
     apart = np.linalg.norm(nodes.opinion[others] / area[:, None] - nodes.opinion[one] / area_one, axis=1)
-    return seen_cost + OPINION_WEIGHT * apart * (smaller / total) ** OPINION_SIZE_EXPONENT
+    return by_pixels + OPINION_WEIGHT * apart * (smaller / total) ** OPINION_SIZE_EXPONENT
 
 
 def _merge(nodes: _Nodes, edges: _Edges) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -129,9 +129,10 @@ def _mapped(photographs: Sequence[Photograph], num_processes: int) -> Iterator[I
 
 
 def _leave_interrupts() -> None:
-    """Ctrl-C is for the process that writes; it ends the others."""
+    """Ctrl-C is for the process that writes; it ends the others. And processes are the parallelism."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(0)
+    torch.set_num_threads(1)
 
 
 def make_views(photograph: Photograph) -> list[tuple[np.ndarray, ...]] | str:
@@ -177,5 +178,4 @@ def _with_regions(rgb: np.ndarray, photograph: Photograph) -> tuple[np.ndarray, 
 @functools.cache
 def _opinion_of(model: str) -> ModelOpinion:
     """Loaded once a process."""
-    torch.set_num_threads(1)  # processes are the parallelism
     return ModelOpinion(model)
