@@ -47,6 +47,24 @@ _SUBPIXEL_BITS = 4
 """OpenCV draws at sixteenths of a pixel."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class OverlayStyle:
+    """How results are drawn. ValueError for an opacity outside [0, 1].
+
+    fill_opacity: how much of the colour lies on an object's pixels; 0: none, contours alone. contours: lines along the
+    masks' edges. captions: write those that are given. side_by_side: the picture itself on the left of the overlay.
+    """
+
+    fill_opacity: float = FILL_OPACITY
+    contours: bool = True
+    captions: bool = True
+    side_by_side: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.fill_opacity <= 1:
+            raise ValueError(f"fill_opacity is between 0 (contours alone) and 1, not {self.fill_opacity}")
+
+
 @dataclass(frozen=True)
 class _Pen:
     """Sizes in pixels that suit a picture."""
