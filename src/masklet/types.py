@@ -97,6 +97,23 @@ class ImageFeatures:
 
 
 @dataclass(frozen=True)
+class ScoredPrompts:
+    """What the mask decoder says of B prompts before it draws a mask, which can then be drawn for the best alone.
+
+    iou_scores, tokens and object_score: as in `DecodedMasks`. image: the image's tokens as each prompt left them.
+    """
+
+    iou_scores: Float[Tensor, "B M"]
+    object_score: Float[Tensor, "B 1"]
+    tokens: Float[Tensor, "B M C"]
+    image: Float[Tensor, "B L C"]
+
+    def __getitem__(self, rows: slice | Int[Tensor, "K"]) -> "ScoredPrompts":
+        """Some of the prompts, in the order given."""
+        return ScoredPrompts(self.iou_scores[rows], self.object_score[rows], self.tokens[rows], self.image[rows])
+
+
+@dataclass(frozen=True)
 class DecodedMasks:
     """All that the mask decoder says of B prompts; candidate 0 is the single-mask output, the others the multimasks.
 

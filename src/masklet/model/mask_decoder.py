@@ -1,7 +1,8 @@
 """The mask decoder: from an image embedding and encoded prompts to candidate masks and their scores.
 
 One candidate is meant for prompts that are clear, three for prompts that may mean a whole, a part or a subpart; all
-are always computed, and which to use is the caller's policy (`masklet.ops.multimask`).
+are always scored, and which to use is the caller's policy (`masklet.ops.multimask`). Unlike upstream, scoring and
+drawing are two halves, so that whoever asks with a thousand clicks can leave most masks undrawn.
 """
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from masklet.config import ModelConfig
 from masklet.model.layers import LayerNorm2d, Mlp
 from masklet.model.two_way import TwoWayTransformer
-from masklet.types import DecodedMasks, PromptEmbeddings
+from masklet.types import DecodedMasks, PromptEmbeddings, ScoredPrompts
 
 
 class MaskDecoder(nn.Module):
@@ -44,21 +45,37 @@ class MaskDecoder(nn.Module):
         grid_position: Float[Tensor, "1 L C"],
     ) -> DecodedMasks:
         """`stride8` and `stride4` are already projected (see `project_high_res`); of B images, or of one for all."""
-        batch, (height, width) = len(prompts.sparse), embedding.shape[2:]
+        scored = self.score(embedding, prompts, grid_position)
+        return DecodedMasks(
+            logits=self.draw(scored, stride8, stride4),
+            iou_scores=scored.iou_scores,
+            tokens=scored.tokens,
+            object_score=scored.object_score,
+        )
+
+    def score(
+        self, embedding: Float[Tensor, "B C H W"], prompts: PromptEmbeddings, grid_position: Float[Tensor, "1 L C"]
+    ) -> ScoredPrompts:
+        """The first half: scores of all candidates, and what their masks can be drawn from."""
         outputs = torch.cat((self.object_token, self.iou_token, self.mask_tokens))
-        tokens = torch.cat((outputs.expand(batch, -1, -1), prompts.sparse), dim=1)
+        tokens = torch.cat((outputs.expand(len(prompts.sparse), -1, -1), prompts.sparse), dim=1)
         image = (embedding + prompts.dense).flatten(2).transpose(1, 2)
         tokens, image = self.transformer(tokens, image, grid_position)
-
-        mask_tokens = tokens[:, 2 : len(outputs)]
-        upscaled = self._upscale(image.transpose(1, 2).unflatten(2, (height, width)), stride8, stride4)
-        weights = torch.stack([mlp(mask_tokens[:, i]) for i, mlp in enumerate(self.hypernetworks)], dim=1)
-        return DecodedMasks(
-            logits=(weights @ upscaled.flatten(2)).unflatten(2, upscaled.shape[2:]),
+        return ScoredPrompts(
             iou_scores=self.iou_head(tokens[:, 1]).sigmoid(),
-            tokens=mask_tokens,
             object_score=self.object_head(tokens[:, 0]),
+            tokens=tokens[:, 2 : len(outputs)],
+            image=image,
         )
+
+    def draw(
+        self, scored: ScoredPrompts, stride8: Float[Tensor, "E C8 H8 W8"], stride4: Float[Tensor, "E C4 H4 W4"]
+    ) -> Float[Tensor, "B M H4 W4"]:
+        """The second half: low-res mask logits of all candidates."""
+        height, width = stride8.shape[2] // 2, stride8.shape[3] // 2
+        upscaled = self._upscale(scored.image.transpose(1, 2).unflatten(2, (height, width)), stride8, stride4)
+        weights = torch.stack([mlp(scored.tokens[:, i]) for i, mlp in enumerate(self.hypernetworks)], dim=1)
+        return (weights @ upscaled.flatten(2)).unflatten(2, upscaled.shape[2:])
 
     def project_high_res(
         self, stride4: Float[Tensor, "B C H W"], stride8: Float[Tensor, "B C H2 W2"]

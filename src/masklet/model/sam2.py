@@ -1,13 +1,14 @@
 """SAM 2 put together: the parts of the network and its five stateless verbs.
 
 `encode_image`, `encode_prompts`, `decode_masks`, `attend_memory`, `encode_memory`: values in, values out. What is
-remembered, which candidate mask is used and what happens on a frame is decided elsewhere.
+remembered, which candidate mask is used and what happens on a frame is decided elsewhere. `decode_masks` can also be
+had in two halves, `score_masks` and `draw_masks`.
 
 Source: Ravi et al., "SAM 2: Segment Anything in Images and Videos", 2024.
 """
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from masklet.config import ModelConfig
@@ -19,7 +20,15 @@ from masklet.model.memory_encoder import MemoryEncoder
 from masklet.model.neck import Neck
 from masklet.model.position import sine_map
 from masklet.model.prompt_encoder import PromptEncoder
-from masklet.types import DecodedMasks, FrameMemory, ImageFeatures, MemoryTokens, Points, PromptEmbeddings
+from masklet.types import (
+    DecodedMasks,
+    FrameMemory,
+    ImageFeatures,
+    MemoryTokens,
+    Points,
+    PromptEmbeddings,
+    ScoredPrompts,
+)
 
 MASK_SCALE, MASK_BIAS = 20.0, -10.0
 """The memory encoder sees masks as 20 * probability - 10 (released configurations)."""
@@ -88,6 +97,26 @@ class Sam2(nn.Module):
         """
         position = self.prompt_encoder.grid_position()
         return self.mask_decoder(embedding, features.stride8, features.stride4, prompts, position)
+
+    def score_masks(self, embedding: Float[Tensor, "B C H W"], prompts: PromptEmbeddings) -> ScoredPrompts:
+        """The first half of `decode_masks`: the scores of each prompt's candidates, none of which is drawn yet."""
+        return self.mask_decoder.score(embedding, prompts, self.prompt_encoder.grid_position())
+
+    def draw_masks(
+        self,
+        scored: ScoredPrompts,
+        features: ImageFeatures,
+        prompt_index: Int[Tensor, "K"],
+        candidate: Int[Tensor, "K"],
+    ) -> Float[Tensor, "K H W"]:
+        """The second half of `decode_masks`: low-res logits of K chosen candidates, each of one of the prompts.
+
+        What candidates of the same prompt have in common is computed once.
+        """
+        rows, places = prompt_index.unique(return_inverse=True)
+        of_rows = rows if len(features) > 1 else slice(None)
+        logits = self.mask_decoder.draw(scored[rows], features.stride8[of_rows], features.stride4[of_rows])
+        return logits[places, candidate]
 
     def attend_memory(
         self, embedding: Float[Tensor, "E C H W"], memory: MemoryTokens | None = None

@@ -79,6 +79,25 @@ def test_one_image_serves_many_prompts(model):
         torch.testing.assert_close(together.logits[i : i + 1], alone.logits, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("num_images", [1, 3])
+def test_masks_can_be_scored_first_and_drawn_later(model, num_images):
+    """Of the chosen candidates alone, in the order in which they are asked for; one may be asked for twice."""
+    features = model.encode_image(torch.randn(num_images, 3, 64, 64))
+    points = Points(torch.rand(3, 1, 2) * 64, torch.ones(3, 1, dtype=torch.long))
+    embedding, prompts = model.attend_memory(features.stride16), model.encode_prompts(points)
+    whole = model.decode_masks(embedding, features, prompts)
+    scored = model.score_masks(embedding, prompts)
+    assert torch.equal(scored.iou_scores, whole.iou_scores)
+    assert torch.equal(scored.object_score, whole.object_score)
+    assert torch.equal(scored.tokens, whole.tokens)
+    rows, candidate = torch.tensor([2, 0, 2, 2]), torch.tensor([1, 3, 0, 1])
+    drawn = model.draw_masks(scored, features, rows, candidate)
+    torch.testing.assert_close(drawn, whole.logits[rows, candidate], atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(drawn[0], drawn[2], atol=1e-3), "candidates differ, or this shows nothing"
+    nothing = torch.tensor([], dtype=torch.long)
+    assert model.draw_masks(scored, features, nothing, nothing).shape == (0, 16, 16)
+
+
 def test_padding_point_is_the_padding_label_alone(model):
     """Its place does not matter; and one such token always follows the points."""
     encoder = model.prompt_encoder
