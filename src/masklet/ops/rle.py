@@ -50,6 +50,23 @@ def rle_area(rle: RLE | Mapping[str, Any]) -> int:
     return int(rle_runs(rle)[1::2].sum())
 
 
+def rle_box(rle: RLE | Mapping[str, Any]) -> tuple[int, int, int, int]:
+    """The tightest box, XYWH in pixels: one pixel is 1 wide. (0, 0, 0, 0) for an empty mask."""
+    runs = rle_runs(rle)
+    ends = np.cumsum(runs)[1::2]
+    starts = ends - runs[1::2]
+    starts, last = starts[ends > starts], ends[ends > starts] - 1
+    if not len(starts):
+        return 0, 0, 0, 0
+    height = rle["size"][0]
+    left, right = int(starts[0] // height), int(last[-1] // height)
+    if (starts // height != last // height).any():  # a run that goes on in the next column touches bottom and top
+        top, bottom = 0, height - 1
+    else:
+        top, bottom = int((starts % height).min()), int((last % height).max())
+    return left, top, right - left + 1, bottom - top + 1
+
+
 def rle_runs(rle: RLE | Mapping[str, Any]) -> Int64[np.ndarray, "N"]:
     """Run lengths, outside first, column by column: COCO's "uncompressed" counts.
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from pycocotools import mask as coco_mask
 
-from masklet.ops.rle import decode_rle, encode_rle, rle_area, rle_runs
+from masklet.ops.rle import decode_rle, encode_rle, rle_area, rle_box, rle_runs
 
 masks = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=40), elements=st.booleans())
 
@@ -19,6 +19,14 @@ def test_round_trip(mask: np.ndarray):
     assert decoded.dtype == bool
     np.testing.assert_array_equal(decoded, mask)
     assert rle_area(rle) == mask.sum()
+
+
+@given(masks)
+def test_the_box_is_the_tightest(mask: np.ndarray):
+    rows, columns = np.nonzero(mask)
+    box = (columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1) if len(rows) else (0, 0, 0, 0)
+    assert rle_box(encode_rle(mask)) == box
+    assert rle_box({"size": [2, 3], "counts": [1, 1, 0, 0, 4]}) == (0, 1, 1, 1)  # a run of nothing moves no box
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools' own

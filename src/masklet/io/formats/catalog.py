@@ -1,0 +1,67 @@
+"""The annotation formats there are, by name."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from masklet.io.formats.picture import AnnotatedPicture, VideoInfo
+from masklet.io.formats.writer import AnnotationWriter
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """A format. writer: called with the folder and `video=`. reader: called with a path, which may be that folder.
+
+    description: one line for those who choose. pictures: whether the reader is given `pictures=`, the folder of the
+    pictures: a format that keeps no sizes needs it, one that keeps no extensions takes it, to tell the pictures' names.
+    has_tracks: whether a video's objects keep their ids in its own way; other formats take frames as pictures.
+    video_only: whether it knows nothing but videos.
+    """
+
+    writer: Callable[..., AnnotationWriter]
+    reader: Callable[..., Iterator[AnnotatedPicture]]
+    description: str
+    pictures: Literal["unused", "taken", "needed"] = "unused"
+    has_tracks: bool = False
+    video_only: bool = False
+
+
+FORMATS: Mapping[str, Format] = {}
+"""The formats by name."""
+
+
+def open_writer(format: str, folder: str | Path, *, video: VideoInfo | None = None) -> AnnotationWriter:
+    """A writer of a format into a folder. video: the video that the pictures are frames of.
+
+    ValueError for a format that there is not, listing those there are, and for one of videos alone without a video;
+    OSError where nothing can be written.
+    """
+    found = find_format(format)
+    if found.video_only and video is None:
+        raise ValueError(f"the format {format} is of videos alone: choose another one for pictures")
+    return found.writer(Path(folder), video=video)
+
+
+def read_annotations(
+    format: str, path: str | Path, *, pictures: str | Path | None = None
+) -> Iterator[AnnotatedPicture]:
+    """The pictures in a file of a format, or in the folder that a writer was given, one after another.
+
+    pictures: the folder of the pictures themselves, which formats without sizes need. ValueError for a format that
+    there is not, a folder of pictures that is lacking, and files that are damaged; FileNotFoundError.
+    """
+    found = find_format(format)
+    if found.pictures == "needed" and pictures is None:
+        raise ValueError(f"{format} files do not say how large the pictures are: give the folder of the pictures too")
+    options: dict[str, Any] = {}
+    if found.pictures != "unused":
+        options["pictures"] = None if pictures is None else Path(pictures)
+    return found.reader(Path(path), **options)
+
+
+def find_format(name: str) -> Format:
+    """The format of a name. ValueError lists the names there are."""
+    if name not in FORMATS:
+        raise ValueError(f"there is no annotation format {name!r}: choose one of {', '.join(FORMATS)}")
+    return FORMATS[name]
