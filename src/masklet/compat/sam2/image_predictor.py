@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +10,10 @@ from PIL import Image
 from torch import Tensor
 
 from masklet.compat.sam2.build import SAM2Base, build_sam2_hf
-from masklet.io.images import preprocess_float
+from masklet.compat.sam2.float_predictor import FloatPredictor
 from masklet.model import Sam2
 from masklet.ops.coordinates import to_model_pixels
-from masklet.predictors.image import LOW_RES_LIMIT, ImagePredictor
+from masklet.predictors.image import LOW_RES_LIMIT
 from masklet.predictors.prompts import LABELS
 from masklet.types import ImageFeatures, Points
 
@@ -39,7 +38,7 @@ class SAM2ImagePredictor:
         self.mask_threshold = mask_threshold
         base = sam_model if isinstance(sam_model, SAM2Base) else SAM2Base(sam_model).train(sam_model.training)
         self._base = base
-        self._predictor = ImagePredictor(
+        self._predictor = FloatPredictor(
             base.model,
             mask_threshold=mask_threshold,
             max_hole_area=max_hole_area,
@@ -79,20 +78,9 @@ class SAM2ImagePredictor:
         self._encode(image_list)
         self._is_batch = True
 
-    @torch.no_grad()
     def _encode(self, images: Sequence[np.ndarray]) -> None:
         self.reset_predictor()
-        model = self._predictor.model
-        for image in images:
-            assert image.shape[2:] == (3,), f"an image is RGB of shape (H, W, 3), not {image.shape}"
-        squares = []
-        for image in images:
-            pixels = torch.as_tensor(image.copy()).permute(2, 0, 1)
-            scale = 255 if pixels.dtype == torch.uint8 else 1
-            squares.append(preprocess_float(pixels.float().div_(scale), model.config.image_size))
-        features = model.encode_image(torch.stack(squares).to(model.device, model.dtype))
-        sizes = tuple((image.shape[0], image.shape[1]) for image in images)
-        self._features = replace(features, image_sizes=sizes)
+        self._features = self._predictor.encode_batch(images)
 
     def get_image_embedding(self) -> Tensor:
         """The embedding (B, C, H, W) that the mask decoder works on. RuntimeError before an image is set."""

@@ -1,0 +1,174 @@
+"""The original's helper functions for automatic masks (`sam2.utils.amg`), over masklet's own operations.
+
+Boxes are XYXY, and right and bottom are the last pixels inside; crop boxes end one pixel behind their last. An RLE here
+is COCO's uncompressed one, a dictionary of `size` and `counts`, but `rle_to_mask` and `area_from_rle` take compact
+counts too. An RLE whose runs do not fill its mask is a ValueError, and `box_xyxy_to_xywh` takes any number of boxes.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+import math
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from masklet.compat.sam2.mask_data import MaskData
+from masklet.ops.boxes import masks_to_boxes
+from masklet.ops.masks import stability_score
+from masklet.ops.rle import decode_rle, encode_rle, rle_area, rle_runs
+
+__all__ = [
+    "MaskData",
+    "area_from_rle",
+    "batch_iterator",
+    "batched_mask_to_box",
+    "box_xyxy_to_xywh",
+    "build_all_layer_point_grids",
+    "build_point_grid",
+    "calculate_stability_score",
+    "coco_encode_rle",
+    "generate_crop_boxes",
+    "is_box_near_crop_edge",
+    "mask_to_rle_pytorch",
+    "remove_small_regions",
+    "rle_to_mask",
+    "uncrop_boxes_xyxy",
+    "uncrop_masks",
+    "uncrop_points",
+]
+
+Boxes = TypeVar("Boxes", np.ndarray, Tensor, list)
+
+
+def batch_iterator(batch_size: int, *args: Any) -> Iterator[list[Any]]:
+    """The same part of every argument, `batch_size` entries at a time; the last part may be shorter."""
+    assert args, "there is nothing to cut into batches"
+    lengths = {len(arg) for arg in args}
+    assert len(lengths) == 1, f"what is cut into batches has different lengths: {sorted(lengths)}"
+    for start in range(0, len(args[0]), batch_size):
+        yield [arg[start : start + batch_size] for arg in args]
+
+
+def build_point_grid(n_per_side: int) -> np.ndarray:
+    """Points (x, y) in [0, 1] at the centres of n x n cells, row by row, as (n * n, 2)."""
+    side = np.linspace(1 / (2 * n_per_side), 1 - 1 / (2 * n_per_side), n_per_side)
+    return np.stack(np.meshgrid(side, side), -1).reshape(-1, 2)
+
+
+def build_all_layer_point_grids(n_per_side: int, n_layers: int, scale_per_layer: int) -> list[np.ndarray]:
+    """A grid for the whole image and one for each layer of crops, each with `scale_per_layer` times fewer a side."""
+    return [build_point_grid(int(n_per_side / scale_per_layer**layer)) for layer in range(n_layers + 1)]
+
+
+def generate_crop_boxes(
+    im_size: Sequence[int], n_layers: int, overlap_ratio: float
+) -> tuple[list[list[int]], list[int]]:
+    """Boxes XYXY of the whole image and of the crops of each layer, and the layer of each.
+
+    im_size: (height, width). Layer i cuts each side into 2**i parts, which overlap by `overlap_ratio` of the short side
+    divided by 2**(i - 1).
+    """
+    height, width = im_size
+    boxes, layers = [[0, 0, width, height]], [0]
+    for layer in range(1, n_layers + 1):
+        parts = 2**layer
+        overlap = int(overlap_ratio * min(height, width) * (2 / parts))
+        w, h = (math.ceil((overlap * (parts - 1) + side) / parts) for side in (width, height))
+        for i in range(parts):
+            for j in range(parts):
+                x, y = i * (w - overlap), j * (h - overlap)
+                boxes.append([x, y, min(x + w, width), min(y + h, height)])
+                layers.append(layer)
+    return boxes, layers
+
+
+def is_box_near_crop_edge(
+    boxes: Tensor, crop_box: Sequence[int], orig_box: Sequence[int], atol: float = 20.0
+) -> Tensor:
+    """Whether each box (N, 4) of a crop ends within `atol` pixels of the crop's edge where the image goes on, (N,)."""
+    crop, whole = torch.tensor([crop_box, orig_box], dtype=torch.float32, device=boxes.device)
+    placed = uncrop_boxes_xyxy(boxes, crop_box).float()
+    return (((placed - crop).abs() <= atol) & ((placed - whole).abs() > atol)).any(1)
+
+
+def uncrop_boxes_xyxy(boxes: Tensor, crop_box: Sequence[int]) -> Tensor:
+    """Boxes (..., 4) of a crop as boxes of the image."""
+    return boxes + torch.tensor([*crop_box[:2], *crop_box[:2]], device=boxes.device)
+
+
+def uncrop_points(points: Tensor, crop_box: Sequence[int]) -> Tensor:
+    """Points (..., 2) of a crop as points of the image."""
+    return points + torch.tensor(crop_box[:2], device=points.device)
+
+
+def uncrop_masks(masks: Tensor, crop_box: Sequence[int], orig_h: int, orig_w: int) -> Tensor:
+    """Masks (N, h, w) of a crop as masks of the image, (N, orig_h, orig_w), which are False outside the crop."""
+    left, top, right, bottom = crop_box
+    return F.pad(masks, (left, orig_w - right, top, orig_h - bottom))
+
+
+def batched_mask_to_box(masks: Tensor) -> Tensor:
+    """The box XYXY of each boolean mask (..., H, W), int64; (0, 0, 0, 0) for an empty one."""
+    return masks_to_boxes(masks)
+
+
+def box_xyxy_to_xywh(box_xyxy: Boxes) -> Boxes:
+    """A copy of boxes (..., 4), or of one in a list, with `right - left` and `bottom - top` in place of those."""
+    if isinstance(box_xyxy, list):
+        left, top, right, bottom = box_xyxy
+        return [left, top, right - left, bottom - top]
+    start, end = box_xyxy[..., :2], box_xyxy[..., 2:]
+    if isinstance(box_xyxy, Tensor):
+        return torch.cat([start, end - start], -1)
+    return np.concatenate([start, end - start], -1)
+
+
+def calculate_stability_score(masks: Tensor, mask_threshold: float, threshold_offset: float) -> Tensor:
+    """Stability in [0, 1] of mask logits (..., H, W); NaN where the logits lie below both thresholds."""
+    return stability_score(masks, threshold_offset, mask_threshold, empty=float("nan"))
+
+
+def mask_to_rle_pytorch(tensor: Tensor) -> list[dict[str, Any]]:
+    """Uncompressed RLEs of boolean masks (N, H, W)."""
+    masks = tensor.bool().cpu().numpy()
+    return [{"size": list(mask.shape), "counts": rle_runs(encode_rle(mask)).tolist()} for mask in masks]
+
+
+def rle_to_mask(rle: Mapping[str, Any]) -> np.ndarray:
+    """The boolean mask (H, W) of an RLE."""
+    return decode_rle(rle)
+
+
+def area_from_rle(rle: Mapping[str, Any]) -> int:
+    """Number of pixels inside."""
+    return rle_area(rle)
+
+
+def coco_encode_rle(uncompressed_rle: Mapping[str, Any]) -> dict[str, Any]:
+    """An RLE with COCO's compact counts, as text, which JSON can hold."""
+    return dict(encode_rle(decode_rle(uncompressed_rle)))
+
+
+def remove_small_regions(mask: np.ndarray, area_thresh: float, mode: str) -> tuple[np.ndarray, bool]:
+    """A mask (H, W) without its holes, or islands, of less than `area_thresh` pixels; and whether it had any.
+
+    mode: "holes" or "islands". Pixels that touch at a corner belong together. Where every island is small the largest
+    stays.
+    """
+    assert mode in ("holes", "islands"), f"mode is {mode!r}, but it must be 'holes' or 'islands'"
+    inside = mask.astype(bool)
+    searched = ~inside if mode == "holes" else inside
+    _, regions, stats, _ = cv2.connectedComponentsWithStats(searched.astype(np.uint8), connectivity=8)
+    areas = stats[1:, cv2.CC_STAT_AREA]  # without the first, which is what was not searched
+    small = areas < area_thresh
+    if not small.any():
+        return mask, False
+    if mode == "holes":
+        return inside | np.insert(small, 0, False)[regions], True
+    if small.all():
+        small[areas.argmax()] = False
+    return np.insert(~small, 0, False)[regions], True
