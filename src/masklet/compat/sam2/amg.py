@@ -5,10 +5,9 @@ is COCO's uncompressed one, a dictionary of `size` and `counts`, but `rle_to_mas
 counts too. An RLE whose runs do not fill its mask is a ValueError, and `box_xyxy_to_xywh` takes any number of boxes.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
-
-import math
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""masklet's image predictor for pictures as the original takes them: arrays of bytes, or of floats taken as they are."""
+"""masklet's image predictor for pictures as the original takes them: bytes, or floats that are not rescaled."""
 
 from collections.abc import Sequence
 from dataclasses import replace
