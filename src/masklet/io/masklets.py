@@ -6,7 +6,7 @@ as after a correction, the later line counts.
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -120,22 +120,37 @@ def read_masklets(path: str | Path) -> tuple[MaskletsHeader, dict[int, list[Reco
 
     FileNotFoundError, or ValueError, naming the line, for one that is damaged.
     """
+    header, frames = stream_masklets(path)
+    return header, dict(frames)
+
+
+def stream_masklets(path: str | Path) -> tuple[MaskletsHeader, Iterator[tuple[int, list[Record]]]]:
+    """What `read_masklets` gives, but frame by frame: one is held in memory at a time, and each is read twice.
+
+    All lines are looked at before this returns, so a damaged one raises at once.
+    """
     path = Path(path)
-    lines = path.read_bytes().split(b"\n")[:-1]  # what follows the last line's end was not finished
-    if not lines:
+    header, offset = None, 0
+    places: dict[int, tuple[int, int]] = {}  # frame -> where its last line begins, and the line's number
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.endswith(b"\n"):  # it was not finished
+                break
+            if header is None:
+                header = _parse_header(line, path)
+            else:
+                places[_parse_frame(line, path, number)[0]] = (offset, number)
+            offset += len(line)
+    if header is None:
         raise ValueError(f"{path} is empty or ends within its first line: it holds no masklets")
-    header = _parse_header(lines[0], path)
-    frames: dict[int, list[Record]] = {}
-    for number, line in enumerate(lines[1:], start=2):
-        value = _parse(line, path, number)
-        index, objects = value.get("frame"), value.get("objects")
-        if type(index) is not int or index < 0 or not isinstance(objects, list):
-            raise ValueError(f"line {number} of {path} is not a frame with its objects: remove it")
-        for record in objects:
-            if not isinstance(record, dict) or not {"id", "segmentation"} <= record.keys():
-                raise ValueError(f"line {number} of {path} has an object without id or segmentation: remove it")
-        frames[index] = objects
-    return header, dict(sorted(frames.items()))
+
+    def frames() -> Iterator[tuple[int, list[Record]]]:
+        with path.open("rb") as file:
+            for _, (place, number) in sorted(places.items()):
+                file.seek(place)
+                yield _parse_frame(file.readline(), path, number)
+
+    return header, frames()
 
 
 def to_masks(record: Mapping[str, Any]) -> Bool[np.ndarray, "H W"]:
@@ -151,6 +166,17 @@ def _parse(line: bytes, path: Path, number: int) -> Record:
     if not isinstance(value, dict):
         raise ValueError(f"line {number} of {path} is not a JSON object but {type(value).__name__}: remove it")
     return value
+
+
+def _parse_frame(line: bytes, path: Path, number: int) -> tuple[int, list[Record]]:
+    value = _parse(line, path, number)
+    index, objects = value.get("frame"), value.get("objects")
+    if type(index) is not int or index < 0 or not isinstance(objects, list):
+        raise ValueError(f"line {number} of {path} is not a frame with its objects: remove it")
+    for record in objects:
+        if not isinstance(record, dict) or not {"id", "segmentation"} <= record.keys():
+            raise ValueError(f"line {number} of {path} has an object without id or segmentation: remove it")
+    return index, objects
 
 
 def _parse_header(line: bytes, path: Path) -> MaskletsHeader:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from masklet.io.masklets import MaskletsHeader, MaskletWriter, read_masklets, to_masks
+from masklet.io.masklets import MaskletsHeader, MaskletWriter, read_masklets, stream_masklets, to_masks
 from masklet.types import FrameMasks
 
 HEADER = MaskletsHeader(video="é.mp4", height=20, width=30, num_frames=5)
@@ -160,3 +160,15 @@ def test_headers_refused(tmp_path: Path):
         read_masklets(path)
     with pytest.raises(FileNotFoundError):
         read_masklets(tmp_path / "nowhere.jsonl")
+
+
+def test_frames_are_read_one_by_one(tmp_path: Path):
+    path = tmp_path / "a.jsonl"
+    with MaskletWriter(path, HEADER) as writer:
+        for frame in (make_frame(2), make_frame(0), make_frame(2, object_score=9.0)):
+            writer.write(frame)
+    with path.open("ab") as file:
+        file.write(b'{"frame":1,"obj')
+    header, frames = stream_masklets(path)
+    assert header == HEADER
+    assert [(index, found[0]["object_score"]) for index, found in frames] == [(0, 5.25), (2, 9.0)]
