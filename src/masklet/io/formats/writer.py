@@ -68,7 +68,10 @@ class StagedWriter(ABC):
         """Write what comes last: the end of a single file, the names of labels."""
 
     def write(self, picture: AnnotatedPicture) -> None:
-        """Add a picture. ValueError for one that the format cannot hold, or whose file is taken by another."""
+        """Add a picture. ValueError for one that the format cannot hold, or whose file is taken by another.
+
+        After any other error, as of a disk that is full, all is discarded: what was half written cannot be gone on with.
+        """
         if self._closed:
             raise ValueError(f"the writer to {self.folder} was closed: open another to write {picture.name}")
         target = picture_stem(picture.name) if self.by_stem else picture.name
@@ -77,7 +80,13 @@ class StagedWriter(ABC):
                 f"{self._written[target]} and {picture.name} would be written to one place, {target}, in "
                 f"{self.folder}: rename one, or put them into folders of their own"
             )
-        self._add(picture)
+        try:
+            self._add(picture)
+        except ValueError:  # formats find out what they cannot hold before they write
+            raise
+        except BaseException:
+            self.discard()
+            raise
         self._written[target] = picture.name
 
     def close(self) -> None:

@@ -69,9 +69,26 @@ def test_what_was_there_stays_until_then(tmp_path: Path):
 
 def test_a_disk_that_is_full_at_the_end(tmp_path: Path):
     (tmp_path / "names.txt").write_text("before")
-    with pytest.raises(OSError, match="No space left"), Names(tmp_path) as writer:
-        writer.write(picture("cup.jpg"))
-        writer.full = True
+    writer = Names(tmp_path)
+    writer.write(picture("cup.jpg"))
+    writer.full = True
+    with pytest.raises(OSError, match="No space left"):
+        writer.close()
+    assert files(tmp_path) == {"names.txt": "before"}
+    assert list(tmp_path.iterdir()) == [tmp_path / "names.txt"]
+
+
+def test_a_disk_that_is_full_at_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "names.txt").write_text("before")
+    writer = Names(tmp_path)
+    writer.write(picture("cup.jpg"))
+    monkeypatch.setattr(Path, "write_text", fail)
+    with pytest.raises(OSError, match="No space left"):
+        writer.write(picture("jug.jpg"))
+    writer.close()
     assert files(tmp_path) == {"names.txt": "before"}
     assert list(tmp_path.iterdir()) == [tmp_path / "names.txt"]
 
