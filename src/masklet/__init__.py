@@ -4,7 +4,10 @@ SAM 2 (Ravi et al., 2024) as a small, fast, typed library.
 """
 
 from masklet.config import ModelConfig
+from masklet.ops.mask_record import MaskRecord
+from masklet.predictors.generator_options import GeneratorOptions
 from masklet.predictors.image import ImagePredictor
+from masklet.predictors.mask_generator import MaskGenerator
 from masklet.predictors.session_options import SessionOptions
 from masklet.predictors.video import VideoSession
 from masklet.runtime.load import load_model
@@ -15,9 +18,12 @@ __version__ = "0.1.0"
 
 __all__ = [
     "FrameMasks",
+    "GeneratorOptions",
     "ImageFeatures",
     "ImagePredictor",
+    "MaskGenerator",
     "MaskPrediction",
+    "MaskRecord",
     "ModelConfig",
     "PointLabel",
     "Prompt",

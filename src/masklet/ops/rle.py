@@ -34,6 +34,21 @@ def encode_rle(mask: np.ndarray) -> RLE:
     return RLE(size=[height, width], counts=counts.decode("ascii"))
 
 
+def encode_rle_part(mask: Bool[np.ndarray, "h w"], corner: tuple[int, int], size: tuple[int, int]) -> RLE:
+    """RLE of a mask of `size` (height, width) that is empty but for `mask`, whose first pixel is at `corner` (x, y)."""
+    (x, y), (height, width) = corner, size
+    rows, columns = mask.shape
+    if not (0 <= x <= width - columns and 0 <= y <= height - rows):
+        raise ValueError(f"a part of {rows} x {columns} pixels at ({x}, {y}) is not within {height} x {width} pixels")
+    strip = np.zeros(columns * height + 2, dtype=np.uint8)  # whole columns, with a pixel outside before and after
+    strip[1:-1].reshape(columns, height)[:, y : y + rows] = cv2.transpose(mask.view(np.uint8)) if mask.size else 0
+    changes = np.flatnonzero(strip[1:] != strip[:-1]) + x * height
+    runs = np.diff(changes, prepend=0, append=height * width)
+    runs = runs if runs[-1] or len(runs) == 1 else runs[:-1]  # a mask that is inside at its last pixel ends there
+    counts: Any = coco_mask.frPyObjects({"size": [height, width], "counts": runs.tolist()}, height, width)["counts"]
+    return RLE(size=[height, width], counts=counts.decode("ascii"))
+
+
 def decode_rle(rle: RLE | Mapping[str, Any]) -> Bool[np.ndarray, "H W"]:
     """The mask of an RLE. ValueError where it is malformed, or its runs do not fill the mask."""
     runs = rle_runs(rle)

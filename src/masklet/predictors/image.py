@@ -124,15 +124,20 @@ class ImagePredictor:
         tensors on the model's device.
         """
         given = mask if points is None else points.coords
-        num_prompts = at_once = 1 if given is None else max(1, len(given))
-        if self.model.device.type == "cpu":
-            at_once = max(1, MAX_TOKENS_AT_ONCE_ON_CPU // self.model.config.embedding_side**2)
+        num_prompts = 1 if given is None else max(1, len(given))
+        at_once = self.prompts_at_once(num_prompts)
         parts = []
         for start in range(0, num_prompts, at_once):
             rows = slice(start, start + at_once)
             some_points = None if points is None else points[rows]
             parts.append(self._decode(features, some_points, None if mask is None else mask[rows], multimask))
         return DecodedMasks.join(parts)
+
+    def prompts_at_once(self, num_prompts: int) -> int:
+        """How many of so many prompts go through the decoder at once: all, but for a CPU only what suits its caches."""
+        if self.model.device.type != "cpu":
+            return num_prompts
+        return min(num_prompts, max(1, MAX_TOKENS_AT_ONCE_ON_CPU // self.model.config.embedding_side**2))
 
     def _decode(
         self, features: ImageFeatures, points: Points | None, mask: Tensor | None, multimask: bool
@@ -156,8 +161,11 @@ class ImagePredictor:
 
     def full_size_logits(self, low_res: Tensor, image_size: tuple[int, int]) -> Tensor:
         """Low-res logits (B, M, h, w), cleaned of holes and specks, at an image's size."""
-        cleaned = clean_logits(low_res, self.max_hole_area, self.max_sprinkle_area, self.mask_threshold)
-        return resize_logits(cleaned, image_size)
+        return resize_logits(self.clean(low_res), image_size)
+
+    def clean(self, low_res: Tensor) -> Tensor:
+        """Low-res logits (..., h, w) without holes and specks of at most `max_hole_area` and `max_sprinkle_area`."""
+        return clean_logits(low_res, self.max_hole_area, self.max_sprinkle_area, self.mask_threshold)
 
     def _predict(self, features: ImageFeatures, prompt: Prompt, multimask: bool, return_logits: bool) -> MaskPrediction:
         config = self.model.config

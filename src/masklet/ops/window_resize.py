@@ -1,0 +1,61 @@
+"""Mask logits at the image's size, but only where there is something to see.
+
+Bilinear values lie between their neighbours, so beyond the low-res pixels that exceed a value nothing else does. A
+mask that covers a hundredth of a 12-megapixel picture costs a hundredth of the whole.
+"""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from masklet.ops.boxes import masks_to_boxes
+
+
+class WindowResizer:
+    """Resizes windows of logits as `resize_logits` does whole ones: the same arithmetic, hence the same bits.
+
+    low_res_size, size: (height, width) of what is given and of the whole that windows are cut from.
+    """
+
+    def __init__(self, low_res_size: tuple[int, int], size: tuple[int, int], device: torch.device | str) -> None:
+        self._rows = _Axis(low_res_size[0], size[0], device)
+        self._columns = _Axis(low_res_size[1], size[1], device)
+
+    def window(self, occupied: Bool[Tensor, "B h w"]) -> tuple[slice, slice]:
+        """Rows and columns that any of the low-res pixels marked in `occupied` reaches; both empty where none does."""
+        if not occupied.any():
+            return slice(0, 0), slice(0, 0)
+        left, top, right, bottom = masks_to_boxes(occupied.any(0)).tolist()
+        return self._rows.reached(top, bottom), self._columns.reached(left, right)
+
+    def resize(self, logits: Float[Tensor, "B h w"], rows: slice, columns: slice) -> Float[Tensor, "B H W"]:
+        """A window of the logits at full size."""
+        return self._rows.blend(self._columns.blend(logits, columns, 2), rows, 1)
+
+
+class _Axis:
+    """One axis of a bilinear resize: each output is a blend of two neighbours, `first` and `second`."""
+
+    def __init__(self, low_res_length: int, length: int, device: torch.device | str) -> None:
+        scale = (torch.tensor(low_res_length, dtype=torch.float32) / length).double()
+        # In float64, then rounded: what a fused multiply-add gives, with which torch's own kernels place outputs.
+        place = (scale * (torch.arange(length, dtype=torch.float64) + 0.5) - 0.5).float().clamp(min=0)
+        self._first = place.long().clamp(max=low_res_length - 1)
+        self._second = (self._first + 1).clamp(max=low_res_length - 1)
+        weight = (place - self._first).clamp(max=1)
+        self._on_device = [tensor.to(device) for tensor in (self._first, self._second, 1 - weight, weight)]
+
+    def reached(self, start: int, end: int) -> slice:
+        """The outputs that are blended from any of the inputs `start` to `end`, which is one of them."""
+        first = int(torch.searchsorted(self._second, start))
+        last = int(torch.searchsorted(self._first, end, right=True))
+        return slice(first, max(first, last))
+
+    def blend(self, values: Tensor, outputs: slice, dim: int) -> Tensor:
+        """Outputs along an axis, the others left as they are."""
+        first, second, first_weight, second_weight = (tensor[outputs] for tensor in self._on_device)
+        if dim == 1:
+            first_weight, second_weight = first_weight[:, None], second_weight[:, None]
+        # The order, which decides how sums are rounded, is that of torch's kernel on the CPU.
+        far = values.index_select(dim, second).mul_(second_weight)
+        return torch.addcmul(far, values.index_select(dim, first), first_weight)
