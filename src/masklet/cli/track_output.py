@@ -10,13 +10,13 @@ A line of masklets.jsonl is written after the frame's pictures, so a frame that 
 from these lines: a backward pass gives frames in the wrong order, and a finished video cannot be continued.
 """
 
-import json
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from masklet.cli.console import UsageError
+from masklet.cli.run_file import check_same_run
 from masklet.cli.track_prompts import ObjectPrompt
 from masklet.io.files import write_json, write_mask_png
 from masklet.io.masklets import MaskletsHeader, MaskletWriter, Record, read_masklets, to_masks
@@ -87,18 +87,7 @@ class RunFolder:
         """Whether a run was stopped here. UsageError if it was another one."""
         if not (self.session.exists() and self.run.exists()):
             return False
-        try:
-            known = json.loads(self.run.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise UsageError(f"{self.run} is damaged ({error}): leave --resume out to start anew") from None
-        now = json.loads(json.dumps(run))
-        differing = [name for name in now if not isinstance(known, dict) or known.get(name) != now[name]]
-        if differing:
-            given = [name if name in ("video", "prompts") else f"--{name.replace('_', '-')}" for name in differing]
-            raise UsageError(
-                f"{self.path} holds a run with another choice of {' and '.join(given)}: give the same as before, or "
-                "leave --resume out to start anew"
-            )
+        check_same_run(self.run, run)
         return True
 
 
