@@ -2,14 +2,13 @@
 
 Boxes are XYXY, and right and bottom are the last pixels inside; crop boxes end one pixel behind their last. An RLE here
 is COCO's uncompressed one, a dictionary of `size` and `counts`, but `rle_to_mask` and `area_from_rle` take compact
-counts too. An RLE whose runs do not fill its mask is a ValueError, and `box_xyxy_to_xywh` takes any number of boxes.
+counts too. An RLE whose runs do not fill its mask is a ValueError, as is a grid without points; crops without a pixel,
+which the original makes of very narrow images, are left out; and `box_xyxy_to_xywh` takes any number of boxes.
 """
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -17,7 +16,9 @@ from torch import Tensor
 
 from masklet.compat.sam2.mask_data import MaskData
 from masklet.ops.boxes import masks_to_boxes
+from masklet.ops.grids import Crop, crop_grid, is_cut_by_crop, layer_sides, point_grid
 from masklet.ops.masks import stability_score
+from masklet.ops.regions import fill_small_holes, remove_small_islands
 from masklet.ops.rle import decode_rle, encode_rle, rle_area, rle_runs
 
 __all__ = [
@@ -53,14 +54,13 @@ def batch_iterator(batch_size: int, *args: Any) -> Iterator[list[Any]]:
 
 
 def build_point_grid(n_per_side: int) -> np.ndarray:
-    """Points (x, y) in [0, 1] at the centres of n x n cells, row by row, as (n * n, 2)."""
-    side = np.linspace(1 / (2 * n_per_side), 1 - 1 / (2 * n_per_side), n_per_side)
-    return np.stack(np.meshgrid(side, side), -1).reshape(-1, 2)
+    """Points (x, y) in [0, 1] in the middles of n x n cells, row by row, as (n * n, 2)."""
+    return point_grid(n_per_side)
 
 
 def build_all_layer_point_grids(n_per_side: int, n_layers: int, scale_per_layer: int) -> list[np.ndarray]:
     """A grid for the whole image and one for each layer of crops, each with `scale_per_layer` times fewer a side."""
-    return [build_point_grid(int(n_per_side / scale_per_layer**layer)) for layer in range(n_layers + 1)]
+    return [point_grid(side) for side in layer_sides(n_per_side, n_layers, scale_per_layer)]
 
 
 def generate_crop_boxes(
@@ -72,26 +72,20 @@ def generate_crop_boxes(
     divided by 2**(i - 1).
     """
     height, width = im_size
-    boxes, layers = [[0, 0, width, height]], [0]
-    for layer in range(1, n_layers + 1):
-        parts = 2**layer
-        overlap = int(overlap_ratio * min(height, width) * (2 / parts))
-        w, h = (math.ceil((overlap * (parts - 1) + side) / parts) for side in (width, height))
-        for i in range(parts):
-            for j in range(parts):
-                x, y = i * (w - overlap), j * (h - overlap)
-                boxes.append([x, y, min(x + w, width), min(y + h, height)])
-                layers.append(layer)
-    return boxes, layers
+    crops = crop_grid((height, width), n_layers, overlap_ratio)
+    return [list(crop.box) for crop in crops], [crop.layer for crop in crops]
 
 
 def is_box_near_crop_edge(
     boxes: Tensor, crop_box: Sequence[int], orig_box: Sequence[int], atol: float = 20.0
 ) -> Tensor:
-    """Whether each box (N, 4) of a crop ends within `atol` pixels of the crop's edge where the image goes on, (N,)."""
-    crop, whole = torch.tensor([crop_box, orig_box], dtype=torch.float32, device=boxes.device)
-    placed = uncrop_boxes_xyxy(boxes, crop_box).float()
-    return (((placed - crop).abs() <= atol) & ((placed - whole).abs() > atol)).any(1)
+    """Whether each box (N, 4) of a crop ends within `atol` pixels of the crop's edge where the image goes on, (N,).
+
+    orig_box: the image's, [0, 0, width, height].
+    """
+    left, top, right, bottom = crop_box
+    crop = Crop((left, top, right, bottom), layer=1)
+    return is_cut_by_crop(uncrop_boxes_xyxy(boxes, crop_box), crop, (orig_box[3], orig_box[2]), atol)
 
 
 def uncrop_boxes_xyxy(boxes: Tensor, crop_box: Sequence[int]) -> Tensor:
@@ -159,15 +153,9 @@ def remove_small_regions(mask: np.ndarray, area_thresh: float, mode: str) -> tup
     stays.
     """
     assert mode in ("holes", "islands"), f"mode is {mode!r}, but it must be 'holes' or 'islands'"
-    inside = mask.astype(bool)
-    searched = ~inside if mode == "holes" else inside
-    _, regions, stats, _ = cv2.connectedComponentsWithStats(searched.astype(np.uint8), connectivity=8)
-    areas = stats[1:, cv2.CC_STAT_AREA]  # without the first, which is what was not searched
-    small = areas < area_thresh
-    if not small.any():
-        return mask, False
     if mode == "holes":
-        return inside | np.insert(small, 0, False)[regions], True
-    if small.all():
-        small[areas.argmax()] = False
-    return np.insert(~small, 0, False)[regions], True
+        filled = fill_small_holes(mask.astype(bool), area_thresh)
+        return filled, bool((filled != mask).any())
+    kept = remove_small_islands(mask.astype(bool), area_thresh)
+    # As in the original, a single island that is small counts as a change, though it stays.
+    return kept, bool((kept != mask).any() or 0 < np.count_nonzero(mask) < area_thresh)

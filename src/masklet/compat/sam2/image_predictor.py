@@ -57,6 +57,12 @@ class SAM2ImagePredictor:
         """Where the model is."""
         return self._predictor.model.device
 
+    def native(self) -> FloatPredictor:
+        """masklet's own predictor, with the settings of this one and without its image."""
+        # As in the original, a model in training mode has no fallback for single masks that waver.
+        self._predictor.stability = None if self._base.training else self._base.stability
+        return self._predictor
+
     def reset_predictor(self) -> None:
         """Forget the image."""
         self._features: ImageFeatures | None = None
@@ -207,10 +213,9 @@ class SAM2ImagePredictor:
             points = corners if points is None else corners.join(points)
         if points is not None and mask_input is not None and len(points.coords) != len(mask_input):
             raise ValueError(f"points or boxes are {len(points.coords)} prompts, but mask_input is {len(mask_input)}")
-        # As in the original, a model in training mode has no fallback for single masks that waver.
-        self._predictor.stability = None if self._base.training else self._base.stability
-        decoded = self._predictor.decode(features, points, mask_input, multimask_output)
-        masks = self._predictor.full_size_logits(decoded.logits, features.image_sizes[0])
+        predictor = self.native()
+        decoded = predictor.decode(features, points, mask_input, multimask_output)
+        masks = predictor.full_size_logits(decoded.logits, features.image_sizes[0])
         if not return_logits:
             masks = masks > self.mask_threshold
         return masks, decoded.iou_scores, decoded.logits.clamp(-LOW_RES_LIMIT, LOW_RES_LIMIT)
