@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Int64, UInt8, UInt64
 
 COUNT_BITS = (3, 4, 8, 16)
-"""A count, less one, is written in the smallest of these many bits that hold it."""
+"""A count, less one, is written in the fewest of these that hold it; all pieces of a longer run in the most."""
 
 HEAD_BITS = 32 + 5 + 4 * 4
 
@@ -35,7 +35,7 @@ def encode_brush_rle(mask: Bool[np.ndarray, "H W"]) -> bytes:
     counts[np.cumsum(pieces) - 1] = runs - MAX_RUN * (pieces - 1)
     values = np.repeat(np.where(pixels[starts], 255, 0), pieces)
 
-    kinds = np.searchsorted(1 << np.array(COUNT_BITS[:-1]), counts)
+    kinds = np.searchsorted(1 << np.array(COUNT_BITS[:-1]), np.repeat(runs, pieces))
     bits = np.array(COUNT_BITS)[kinds]
     codes = ((4 | kinds) << bits | (counts - 1)) << 8 | values  # 4: the bit that says that this is a run
     head = num_bytes << 21 | 7 << 16 | sum((size - 1) << 4 * place for place, size in enumerate(COUNT_BITS[::-1]))
@@ -69,6 +69,8 @@ def _read_codes(
     data: bytes, num_bytes: int
 ) -> tuple[Int64[np.ndarray, "N"], Bool[np.ndarray, "N"], Int64[np.ndarray, "N"]]:
     """Of each code: its count, whether it is a run, and the bit at which its bytes begin."""
+    if len(data) < -(-HEAD_BITS // 8):
+        raise ValueError("it ends too early")
     if int.from_bytes(data[:4], "big") != num_bytes:
         raise ValueError(
             f"it holds {int.from_bytes(data[:4], 'big')} bytes, but {num_bytes} make a picture of its size"

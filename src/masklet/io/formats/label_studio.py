@@ -15,12 +15,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import quoteattr
 
-from masklet.io.files import read_json_list
 from masklet.io.formats.brush_rle import decode_brush_rle, encode_brush_rle
 from masklet.io.formats.picture import DEFAULT_LABEL, AnnotatedPicture, ObjectMask, VideoInfo
-from masklet.io.formats.reading import naming, number_objects, single_file
+from masklet.io.formats.reading import naming, number_objects, read_json_list, single_file
 from masklet.io.formats.writer import StagedWriter
 
 TASKS = "label_studio.json"
@@ -43,9 +43,9 @@ class LabelStudioWriter(StagedWriter):
         self._separator = "["
 
     def _add(self, picture: AnnotatedPicture) -> None:
-        self._labels |= dict.fromkeys(found.label for found in picture.visible)
         self._tasks.write(self._separator + "\n" + json.dumps(_task(picture), ensure_ascii=False))
         self._separator = ","
+        self._labels |= dict.fromkeys(found.label for found in picture.visible)
 
     def _finish(self) -> None:
         self._tasks.write("\n]\n" if self._written else "[]\n")
@@ -89,7 +89,7 @@ def _region(found: ObjectMask) -> dict[str, Any]:
         "image_rotation": 0,
         "value": {"format": "rle", "rle": list(encode_brush_rle(found.mask)), "brushlabels": [found.label]},
     }
-    return region if found.score is None else region | {"score": found.score}
+    return region if found.score is None else region | {"score": float(found.score)}
 
 
 def read_label_studio(path: Path) -> Iterator[AnnotatedPicture]:
@@ -122,12 +122,20 @@ def _picture(task: dict[str, Any]) -> AnnotatedPicture | None:
     matches = [REGION_ID.fullmatch(str(region.get("id"))) for region in regions]
     ids = number_objects([int(match[1]) if match else None for match in matches])
     return AnnotatedPicture(
-        name=data["image"],
+        name=_name(data["image"]),
         height=size[0],
         width=size[1],
         objects=tuple(_object(region, size, id_) for region, id_ in zip(regions, ids, strict=True)),
         frame_index=data.get("frame_index"),
     )
+
+
+def _name(address: str) -> str:
+    """The picture's file name: what is behind the address of a server, a bucket or Label Studio's local storage."""
+    if "://" not in address and not address.startswith("/"):
+        return address
+    parts = urlsplit(address)
+    return parse_qs(parts.query).get("d", [unquote(parts.path)])[0].lstrip("/")
 
 
 def _object(region: dict[str, Any], size: tuple[int, int], id_: int) -> ObjectMask:

@@ -1,8 +1,10 @@
-"""What readers of annotation formats share: they name the file and the entry that cannot be read, and number objects."""
+"""What readers of annotation formats share: they find files, name the entry that cannot be read, and number objects."""
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 @contextmanager
@@ -35,14 +37,24 @@ def files_in(path: Path, extension: str) -> list[tuple[Path, str]]:
     """
     if path.is_file():
         return [(path, "")]
+    places = [(file, file.relative_to(path)) for file in sorted(path.rglob(f"*{extension}")) if file.is_file()]
     found = [
-        (file, within.parent.as_posix())
-        for file in sorted(path.rglob(f"*{extension}"))
-        if file.is_file() and not any(part.startswith(".") for part in (within := file.relative_to(path)).parts)
+        (file, place.parent.as_posix())
+        for file, place in places
+        if not any(part.startswith(".") for part in place.parts)
     ]
     if not found:
         raise FileNotFoundError(f"there is no file with the extension {extension} in {path}")
     return found
+
+
+def read_json_list(file: Path) -> list[Any]:
+    """The list that a JSON file holds. ValueError, naming the file, for another one."""
+    with naming(str(file)):
+        value = json.loads(file.read_bytes())
+        if not isinstance(value, list):
+            raise ValueError(f"a list was expected, not {type(value).__name__}")
+        return value
 
 
 def number_objects(ids: Sequence[int | None]) -> list[int]:
