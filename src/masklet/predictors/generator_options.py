@@ -61,10 +61,10 @@ class GeneratorOptions:
         self._check_number("crop_overlap_ratio", least=0, below=1, why="crops must not be the whole image")
         self._check_number("min_mask_region_area", least=0)
         if (self.points_per_side is None) == (self.point_grids is None):
-            given = "neither is" if self.point_grids is None else f"points_per_side is {self.points_per_side} as well"
+            grids = "is None as well" if self.point_grids is None else "is given as well"
             raise ValueError(
-                f"points come from points_per_side or from point_grids, but {given} given: set points_per_side, or "
-                "give point_grids with points_per_side=None"
+                f"points_per_side is {self.points_per_side} and point_grids {grids}, but points come from one of them: "
+                "set points_per_side, or give point_grids with points_per_side=None"
             )
         if self.point_grids is None:
             self._check_count("points_per_side", least=1)

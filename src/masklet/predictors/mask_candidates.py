@@ -97,7 +97,7 @@ def propose(
 
     With each batch comes the number of its points, of which some may have no such mask.
     """
-    points = points.to(predictor.model.device, torch.float32)
+    points = points.float().to(predictor.model.device)
     for batch in points.split(predictor.prompts_at_once(options.points_per_batch)):
         if options.multimask_output and not options.use_m2m:
             yield len(batch), _draw_passing(predictor, features, batch, options)

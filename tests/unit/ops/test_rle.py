@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from pycocotools import mask as coco_mask
 
-from masklet.ops.rle import decode_rle, encode_rle, rle_area, rle_box, rle_runs
+from masklet.ops.rle import decode_rle, encode_rle, encode_rle_part, rle_area, rle_box, rle_runs
 
 masks = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=40), elements=st.booleans())
 
@@ -19,6 +19,19 @@ def test_round_trip(mask: np.ndarray):
     assert decoded.dtype == bool
     np.testing.assert_array_equal(decoded, mask)
     assert rle_area(rle) == mask.sum()
+
+
+@given(masks, st.tuples(*[st.integers(0, 5)] * 4))
+def test_a_part_is_encoded_as_the_whole(mask: np.ndarray, margins: tuple[int, int, int, int]):
+    left, top, right, bottom = margins
+    whole = np.pad(mask, ((top, bottom), (left, right)))
+    assert encode_rle_part(mask, (left, top), whole.shape) == encode_rle(whole)
+
+
+def test_a_part_must_lie_within_the_whole():
+    assert encode_rle_part(np.zeros((0, 0), bool), (0, 0), (2, 3)) == encode_rle(np.zeros((2, 3), bool))
+    with pytest.raises(ValueError, match=r"2 x 2 pixels at \(3, 0\) is not within 4 x 4"):
+        encode_rle_part(np.ones((2, 2), bool), (3, 0), (4, 4))
 
 
 @given(masks)

@@ -209,3 +209,8 @@ def test_half_precision_model(image):
 def test_policies_that_make_no_sense(model, wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         ImagePredictor(model, **wrong)
+
+
+def test_a_cpu_decodes_a_few_prompts_at_once(predictor):
+    assert predictor.prompts_at_once(3) == 3
+    assert predictor.prompts_at_once(10_000) == 4096 // 4**2  # a model of 64 px has 4 x 4 image tokens
