@@ -7,6 +7,7 @@ which the original makes of very narrow images, are left out; and `box_xyxy_to_x
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from typing import Any, TypeVar
 
 import numpy as np
@@ -114,10 +115,9 @@ def box_xyxy_to_xywh(box_xyxy: Boxes) -> Boxes:
     if isinstance(box_xyxy, list):
         left, top, right, bottom = box_xyxy
         return [left, top, right - left, bottom - top]
-    start, end = box_xyxy[..., :2], box_xyxy[..., 2:]
-    if isinstance(box_xyxy, Tensor):
-        return torch.cat([start, end - start], -1)
-    return np.concatenate([start, end - start], -1)
+    box_xywh: Any = deepcopy(box_xyxy)
+    box_xywh[..., 2:] -= box_xywh[..., :2]
+    return box_xywh
 
 
 def calculate_stability_score(masks: Tensor, mask_threshold: float, threshold_offset: float) -> Tensor:

@@ -1,9 +1,14 @@
 """`SAM2AutomaticMaskGenerator` as the original defines it: everything in a picture, as a list of dictionaries.
 
-The original's numbers and order. What differs on purpose: masks that leave no candidate, in the picture or in any of
-its crops, give fewer records or none, where the original may fail for crops; an empty mask, which only thresholds of 0
-or less let pass, has the stability 0 in place of NaN; `min_mask_region_area` acts without a CUDA extension; parameters
-that make no sense are a ValueError that names them, at construction.
+The original's numbers, in its order. What differs on purpose:
+
+- With crops, a picture in which nothing is found gives no records, and crops without a pixel, which very small images
+  have in deep layers, are left out; the original fails at both.
+- `min_mask_region_area` acts on every device; the original needs its CUDA extension and otherwise skips the step.
+- Parameters that make no sense are a ValueError that names them, at construction.
+- An empty mask, which only a stability threshold of 0 lets pass, has the stability 0, not NaN.
+- Pictures are whatever `masklet.io.images.read_image` takes; floats become bytes. The inner steps of the original
+  (`refine_with_m2m` and private methods) are not here.
 """
 
 from collections.abc import Sequence
