@@ -11,9 +11,11 @@ import numpy as np
 import masklet
 from masklet.io.files import write_image, write_mask_png
 from masklet.io.images import read_image
-from masklet.io.overlay import draw_grid, draw_overlay
+from masklet.io.overlay import draw_overlay
+from masklet.io.picture_grid import draw_grid
 from masklet.io.video_writer import VideoWriter
 from masklet.model import Sam2
+from masklet.types import Prompt
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PHOTOGRAPH = REPOSITORY / "examples" / "media" / "coffee.jpg"
@@ -45,11 +47,11 @@ def segment_photograph(model: Sam2, output: Path) -> None:
     by_box = predictor.predict(features, boxes=CUP, multimask=False)
     views = [photograph]
     for name, prediction, prompt in (
-        ("click", by_click, {"points": [COFFEE], "labels": [1]}),
-        ("box", by_box, {"boxes": [CUP]}),
+        ("click", by_click, Prompt(points=[COFFEE], labels=[1])),
+        ("box", by_box, Prompt(boxes=[CUP])),
     ):
         mask, score = prediction.best, float(prediction.scores.max())
-        views.append(draw_overlay(photograph, mask, captions=[f"{name} {score:.2f}"], **prompt))
+        views.append(draw_overlay(photograph, {1: mask}, prompt=prompt, captions=[f"{name} {score:.2f}"]))
         write_mask_png(output / f"{PHOTOGRAPH.stem}-{name}.png", mask)
         write_image(output / f"{PHOTOGRAPH.stem}-{name}.jpg", views[-1])
         print(f"by a {name}: predicted IoU {score:.2f}, {np.mean(mask):.0%} of the picture")
@@ -72,8 +74,8 @@ def follow_object(model: Sam2, output: Path) -> None:
         with VideoWriter(output / f"{CLIP.stem}.mp4", video.frame_size, like=CLIP) as writer:
             for frame in video.propagate():
                 write_mask_png(masks / f"{frame.frame_index:05d}.png", frame.masks[1])
-                clicks = {"points": [RABBIT], "labels": [1]} if frame.prompted else {}
-                view = draw_overlay(video.frame(frame.frame_index), frame.masks, **clicks)
+                click = Prompt(points=[RABBIT], labels=[1]) if frame.prompted else None
+                view = draw_overlay(video.frame(frame.frame_index), frame.masks, prompt=click)
                 writer.write(view)
                 seen += bool(frame.masks[1].any())
                 if frame.frame_index in shown:

@@ -14,6 +14,7 @@ from cyclopts import Parameter, validators
 from rich.progress import TimeRemainingColumn
 
 from masklet.cli.console import UsageError, complain, progress_bar, say, show_rows
+from masklet.cli.draw_options import DrawOptions
 from masklet.cli.inputs import collect_images, output_stems
 from masklet.cli.options import ModelOptions, PromptOptions
 from masklet.io.coco import coco_records, merge_coco
@@ -69,6 +70,7 @@ def segment(
     prompts: PromptOptions = PromptOptions(),  # noqa: B008 (frozen; cyclopts wants an instance)
     model: ModelOptions = ModelOptions(),  # noqa: B008
     masks: MaskOptions = MaskOptions(),
+    drawing: DrawOptions = DrawOptions(),  # noqa: B008
     output: Path = Path("out"),
 ) -> int:
     """Segment pictures: masks of what points, boxes or a mask point at.
@@ -103,7 +105,8 @@ def segment(
             try:
                 image = read_image(path)
                 found = find_masks(predictor, image, prompt, multimask)
-                write_outputs(output / stem, path, image, found, prompts, report)
+                draw_outputs(output / stem, image, found, prompt, drawing)
+                write_outputs(output / stem, path, found, report)
             except (OSError, ValueError, MemoryError, RuntimeError) as error:  # also too little memory for one picture
                 report.failures.append(_named(path, error))
             progress.advance(task)
@@ -149,10 +152,19 @@ def find_masks(predictor: ImagePredictor, image: np.ndarray, prompt: Prompt, mul
     return FoundMasks(masks[rows, order].reshape(-1, *image.shape[:2]), scores[rows, order].reshape(-1), best)
 
 
-def write_outputs(
-    target: Path, path: Path, image: np.ndarray, found: FoundMasks, prompts: PromptOptions, report: Report
-) -> None:
-    """Masks, COCO file and overlay of one picture, and its rows of the report.
+def draw_outputs(target: Path, image: np.ndarray, found: FoundMasks, prompt: Prompt, drawing: DrawOptions) -> None:
+    """Overlay of one picture, with each object's best mask in the colour of its number. That of an earlier run goes."""
+    path = target.with_name(f"{target.name}.overlay.jpg")
+    if drawing.no_overlay:
+        path.unlink(missing_ok=True)
+        return
+    masks = {number: found.masks[index] for number, index in enumerate(found.best, start=1)}
+    captions = [f"{found.scores[index]:.2f}" for index in found.best]
+    write_image(path, draw_overlay(image, masks, prompt=prompt, captions=captions, style=drawing.style()))
+
+
+def write_outputs(target: Path, path: Path, found: FoundMasks, report: Report) -> None:
+    """Masks and COCO file of one picture, and its rows of the report.
 
     Masks that an earlier run with more of them has left are removed: they are not of this COCO file.
     """
@@ -169,16 +181,6 @@ def write_outputs(
     first_id = 1 + sum(len(record["annotations"]) for record in report.records)
     record = coco_records(path, len(report.records) + 1, found.masks, found.scores, first_id)
     write_json(target.with_name(f"{target.name}.coco.json"), record)
-    captions = [f"{found.scores[index]:.2f}" for index in found.best]
-    overlay = draw_overlay(
-        image,
-        found.masks[found.best],
-        points=prompts.points,
-        labels=prompts.labels,
-        boxes=prompts.box or None,
-        captions=captions,
-    )
-    write_image(target.with_name(f"{target.name}.overlay.jpg"), overlay)
     report.rows += rows
     report.records.append(record)
 

@@ -14,10 +14,12 @@ from rich.progress import ProgressColumn, Task, TimeRemainingColumn
 from rich.text import Text
 
 from masklet.cli.console import complain, progress_bar, show_rows
+from masklet.cli.draw_options import DrawOptions
 from masklet.cli.options import ModelOptions
 from masklet.cli.track_output import ResultWriter, RunFolder, draw_video, open_whole, summarise
 from masklet.cli.track_prompts import ObjectPrompt, TrackPrompts, check_frames, give_prompts
 from masklet.io.masklets import read_masklets
+from masklet.io.overlay import OverlayStyle
 from masklet.model import Sam2
 from masklet.predictors.passes import plan_passes
 from masklet.predictors.video import SessionOptions, VideoSession
@@ -60,9 +62,6 @@ class OutputOptions:
     resume: Annotated[bool, Parameter(negative="", show_default=False)] = False
     """Go on with a run that was stopped: the same command again."""
 
-    no_overlay: Annotated[bool, Parameter(negative="", show_default=False)] = False
-    """Do not draw the video."""
-
     no_masks: Annotated[bool, Parameter(negative="", show_default=False)] = False
     """Do not write the mask pictures; the masks are in masklets.jsonl all the same."""
 
@@ -74,6 +73,7 @@ def track(
     prompts: TrackPrompts = TrackPrompts(),  # noqa: B008 (frozen; cyclopts wants an instance)
     tracking: TrackOptions = TrackOptions(),
     model: ModelOptions = ModelOptions(),  # noqa: B008
+    drawing: DrawOptions = DrawOptions(),  # noqa: B008
     output: OutputOptions = OutputOptions(),
 ) -> int:
     """Follow objects through a video from where they are pointed at.
@@ -103,7 +103,12 @@ def track(
         session = make_session(model.load(), source, tracking, given, folder if resume else None)
         if not resume:
             folder.begin(run)
-        stop = _work(session, folder, given, tracking, output, resume)
+        stop = _work(
+            session,
+            folder,
+            lambda: follow(session, folder, given, tracking, resume=resume, pictures=not output.no_masks),
+            None if drawing.no_overlay else lambda: draw(session, folder, given, drawing.style()),
+        )
     finally:
         source.close()
     records = read_masklets(folder.masklets)[1]
@@ -145,19 +150,14 @@ def make_session(
 
 
 def _work(
-    session: VideoSession,
-    folder: RunFolder,
-    prompts: list[ObjectPrompt],
-    tracking: TrackOptions,
-    output: OutputOptions,
-    resume: bool,
+    session: VideoSession, folder: RunFolder, follow: Callable[[], None], draw: Callable[[], None] | None
 ) -> BaseException | None:
     """Follow the objects, then draw. What ended it midway, after the state was saved; None if nothing did."""
-    stop = _attempt(lambda: follow(session, folder, prompts, tracking, resume=resume, pictures=not output.no_masks))
+    stop = _attempt(follow)
     if stop:
         _save(session, folder)
-    if not output.no_overlay:
-        trouble = _attempt(lambda: draw(session, folder, prompts))
+    if draw:
+        trouble = _attempt(draw)
         if trouble and stop:
             complain(f"{folder.overlay} is not complete: {trouble}" if str(trouble) else f"{folder.overlay} is cut")
         elif trouble:
@@ -197,13 +197,13 @@ def follow(
         writer.close()
 
 
-def draw(session: VideoSession, folder: RunFolder, prompts: list[ObjectPrompt]) -> None:
+def draw(session: VideoSession, folder: RunFolder, prompts: list[ObjectPrompt], style: OverlayStyle) -> None:
     """Draw the overlay video of all frames that have results."""
     assert session.source is not None
     records = read_masklets(folder.masklets)[1]
     with (
         progress_bar(_Speed(), TimeRemainingColumn()) as progress,
-        closing(draw_video(folder, session.source, prompts, records)) as drawn,
+        closing(draw_video(folder, session.source, prompts, records, style)) as drawn,
     ):
         task = progress.add_task(f"drawing {folder.overlay.name}", total=len(records))
         for _ in drawn:

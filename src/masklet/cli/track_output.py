@@ -18,13 +18,12 @@ from typing import Any, cast
 from masklet.cli.console import UsageError
 from masklet.cli.run_file import check_same_run
 from masklet.cli.track_prompts import ObjectPrompt
+from masklet.io import overlay_video
 from masklet.io.files import write_json, write_mask_png
-from masklet.io.masklets import MaskletsHeader, MaskletWriter, Record, read_masklets, to_masks
-from masklet.io.overlay import draw_overlay
+from masklet.io.masklets import MaskletsHeader, MaskletWriter, Record, read_masklets
+from masklet.io.overlay import DEFAULT_STYLE, OverlayStyle
 from masklet.io.video import open_video
-from masklet.io.video_file import VideoFile
-from masklet.io.video_writer import VideoWriter
-from masklet.types import FrameMasks, FrameSource
+from masklet.types import FrameMasks, FrameSource, Prompt
 
 CONTAINERS = (".mp4", ".mov", ".mkv", ".webm")
 
@@ -148,33 +147,28 @@ class ResultWriter:
 
 
 def draw_video(
-    folder: RunFolder, source: FrameSource, prompts: Sequence[ObjectPrompt], records: dict[int, list[Record]]
+    folder: RunFolder,
+    source: FrameSource,
+    prompts: Sequence[ObjectPrompt],
+    records: dict[int, list[Record]],
+    style: OverlayStyle = DEFAULT_STYLE,
 ) -> Generator[int, None, None]:
-    """Draw the frames that have results into the overlay video; yields each frame's index when it is drawn.
-
-    Closing it early still finishes the file. Codec, rate and sound are those of the source, where it is a video file.
-    """
-    file = unwrap(source)
-    times = [file.times[index] for index in records] if isinstance(file, VideoFile) else None
-    like = file.path if isinstance(file, VideoFile) else None
-    with VideoWriter(folder.overlay, source.frame_size, times=times, like=like) as writer:
-        for index, found in records.items():
-            writer.write(draw_frame(source, index, found, [prompt for prompt in prompts if prompt.frame == index]))
-            yield index
+    """Draw the frames that have results, with what was said on them, into the overlay video; see `overlay_video`."""
+    return overlay_video.draw_video(folder.overlay, source, records, prompts=join_prompts(prompts), style=style)
 
 
-def draw_frame(source: FrameSource, index: int, found: list[Record], prompts: Sequence[ObjectPrompt]) -> Any:
-    """One frame with its objects' masks and ids, and what was said on it."""
-    clicks = [click for prompt in prompts for click in prompt.clicks]
-    boxes = [prompt.box for prompt in prompts if prompt.box]
-    return draw_overlay(
-        source[index],
-        {record["id"]: to_masks(record) for record in found},
-        points=[(click.x, click.y) for click in clicks] or None,
-        labels=[click.label for click in clicks] or None,
-        boxes=boxes or None,
-        captions=[str(record["id"]) for record in found],
-    )
+def join_prompts(prompts: Sequence[ObjectPrompt]) -> dict[int, Prompt]:
+    """All that is said on each frame, as one prompt to be drawn: clicks and boxes."""
+    joined = {}
+    for frame in {prompt.frame for prompt in prompts}:
+        here = [prompt for prompt in prompts if prompt.frame == frame]
+        clicks = [click for prompt in here for click in prompt.clicks]
+        joined[frame] = Prompt(
+            points=[(click.x, click.y) for click in clicks] or None,
+            labels=[click.label for click in clicks] or None,
+            boxes=[prompt.box for prompt in here if prompt.box] or None,
+        )
+    return joined
 
 
 def summarise(records: dict[int, list[Record]]) -> list[tuple[str, ...]]:

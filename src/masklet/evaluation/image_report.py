@@ -14,6 +14,7 @@ from masklet.io.images import read_image
 from masklet.io.overlay import draw_overlay
 from masklet.ops.boxes import masks_to_boxes
 from masklet.ops.rle import decode_rle
+from masklet.types import Prompt
 
 NUM_WORST = 12
 CURVE_POINTS = 200
@@ -96,12 +97,9 @@ def _worst(scores: ImageScores, measure: str) -> list[RegionScores]:
 
 def _draw(region: RegionScores, measure: str) -> Picture:
     image, truth, answer = read_image(region.image.path), decode_rle(region.truth), decode_rle(region.answer)
-    prompt: dict[str, Any] = {"boxes": masks_to_boxes(torch.from_numpy(truth)).numpy()}
+    prompt = Prompt(boxes=masks_to_boxes(torch.from_numpy(truth)).numpy())
     if region.clicks:
-        prompt = {
-            "points": [(x, y) for x, y, _ in region.clicks],
-            "labels": [label for *_, label in region.clicks],
-        }
-    pair = [draw_overlay(image, mask, **prompt) for mask in (truth, answer)]
+        prompt = Prompt(points=[(x, y) for x, y, _ in region.clicks], labels=[label for *_, label in region.clicks])
+    pair = [draw_overlay(image, mask, prompt=prompt) for mask in (truth, answer)]
     caption = f"{region.image.name}, region {region.region}: IoU {region.ious[measure]:.2f}"
     return Picture(image=np.concatenate(pair, axis=1), caption=caption)

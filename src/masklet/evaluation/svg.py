@@ -11,7 +11,7 @@ from html import escape
 from itertools import pairwise
 
 from masklet.evaluation.page import Chart, Curve
-from masklet.io.overlay import PALETTE
+from masklet.io.colours import PALETTE
 
 WIDTH, HEIGHT = 640, 320
 LEFT, RIGHT, TOP, BOTTOM = 76, 624, 12, 258

@@ -11,7 +11,8 @@ from masklet.datasets.annotations import Annotations, read_masks
 from masklet.datasets.sequences import VideoDataset, VideoSequence, open_frames
 from masklet.evaluation.page import Picture
 from masklet.evaluation.score_folders import open_alike
-from masklet.io.overlay import draw_grid, draw_overlay
+from masklet.io.overlay import draw_overlay
+from masklet.io.picture_grid import draw_grid
 
 NUM_COLUMNS = 2
 PANE = (640, 478)

@@ -9,12 +9,14 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from masklet.config import MASK_STRIDE
+from masklet.io.colours import object_colour
 from masklet.io.images import IMAGENET_MEAN, IMAGENET_STD
-from masklet.io.overlay import draw_grid, draw_overlay, object_colour
+from masklet.io.overlay import draw_overlay
+from masklet.io.picture_grid import draw_grid
 from masklet.ops.masks import resize_logits
 from masklet.training.samples import ClipBatch
 from masklet.training.step import FramePrediction
-from masklet.types import PointLabel
+from masklet.types import PointLabel, Prompt
 
 MAX_CLIPS = 4
 MAX_FRAMES = 4
@@ -53,7 +55,7 @@ def draw_curve(values: Sequence[float], side: int = CELL_SIDE) -> UInt8[np.ndarr
     for end in ((margin, margin), (width - margin, height - margin)):
         cv2.line(canvas, corner, end, GREY, 1, cv2.LINE_AA)
     line = np.rint(np.stack([xs, ys], 1)).astype(np.int32)
-    cv2.polylines(canvas, [line], isClosed=False, color=object_colour(0), thickness=2, lineType=cv2.LINE_AA)
+    cv2.polylines(canvas, [line], isClosed=False, color=object_colour(1), thickness=2, lineType=cv2.LINE_AA)
     for value, (x, y), shift in ((values[0], line[0], 8), (values[-1], line[-1], -64)):
         place = (int(x) + shift, max(int(y) - 8, 14))
         cv2.putText(canvas, f"{value:.3g}", place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, BLACK, 1, cv2.LINE_AA)
@@ -84,4 +86,4 @@ def _draw_found(picture: np.ndarray, found: FramePrediction, objects: Tensor) ->
     labels = points.labels.cpu()[objects].numpy()
     clicks = (labels == PointLabel.POSITIVE) | (labels == PointLabel.NEGATIVE)
     boxes = coords[labels[:, 0] == PointLabel.BOX_TOP_LEFT, :2].reshape(-1, 4)
-    return draw_overlay(picture, masks, points=coords[clicks], labels=labels[clicks], boxes=boxes)
+    return draw_overlay(picture, masks, prompt=Prompt(points=coords[clicks], labels=labels[clicks], boxes=boxes))

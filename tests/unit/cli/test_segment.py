@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from masklet.cli.console import UsageError
+from masklet.cli.draw_options import DrawOptions
 from masklet.cli.options import Box, Click, ModelOptions, PromptOptions
 from masklet.cli.segment import MaskOptions, check_prompts, is_ambiguous, segment, to_prompt
 from masklet.io.files import read_mask_png
@@ -80,6 +81,20 @@ def test_a_click_gives_three_candidates_best_first(
     assert captured.err == ""
     assert len(captured.out.splitlines()) == 4
     assert str(out / "photo.mask3.png") in captured.out
+
+
+def test_the_overlay_is_drawn_as_told(photo: Path, model: ModelOptions, tmp_path: Path) -> None:
+    overlay = tmp_path / "photo.overlay.jpg"
+
+    def draw(**options: float) -> np.ndarray:
+        assert segment([photo], prompts=TWO_BOXES, model=model, drawing=DrawOptions(**options), output=tmp_path) == 0
+        return read_image(overlay)
+
+    usual = draw()
+    assert (draw(fill=0.0) != usual).any()
+    assert draw(side_by_side=True).shape[1] > 2 * usual.shape[1]
+    assert segment([photo], prompts=POINT, model=model, drawing=DrawOptions(no_overlay=True), output=tmp_path) == 0
+    assert not overlay.exists()  # nor that of the run before
 
 
 def test_single_and_multimask_can_be_asked_for(photo: Path, model: ModelOptions, tmp_path: Path) -> None:

@@ -141,6 +141,14 @@ def test_a_folder_of_pictures(stills: Path, out: Path, run: Run) -> None:
     assert count_frames(out / "overlay.mp4") == NUM_FRAMES
 
 
+def test_the_video_is_drawn_as_told(clip: Path, out: Path, run: Run) -> None:
+    assert run(clip, "--point", "10,8", "--side-by-side", "--fill", "0", "--no-labels") == DONE
+    with av.open(str(out / "overlay.mp4")) as container:
+        frame = next(container.decode(video=0))
+    assert frame.height == SIZE[0]
+    assert frame.width > 2 * SIZE[1]
+
+
 def test_what_is_not_wanted_is_not_written(clip: Path, out: Path, run: Run) -> None:
     assert run(clip, "--point", "10,8", "--no-overlay", "--no-masks") == DONE
     assert sorted(path.name for path in out.iterdir()) == ["masklets.jsonl", "run.json"]

@@ -10,10 +10,11 @@ from PIL import Image
 
 from masklet.cli.console import UsageError
 from masklet.cli.options import Box, Click
-from masklet.cli.track_output import ResultWriter, RunFolder, draw_frame, draw_video, frame_names, summarise
+from masklet.cli.track_output import ResultWriter, RunFolder, draw_video, frame_names, join_prompts, summarise
 from masklet.cli.track_prompts import ObjectPrompt
 from masklet.io.files import read_mask_png
 from masklet.io.masklets import read_masklets
+from masklet.io.overlay import OverlayStyle
 from masklet.io.video import open_video
 from masklet.io.video_writer import VideoWriter
 from masklet.types import FrameMasks, FrameSource
@@ -198,15 +199,28 @@ def test_rate_and_codec_are_those_of_the_source(tmp_path: Path) -> None:
     assert times == pytest.approx([0, 1 / 12], abs=1e-3)
 
 
+def test_what_is_said_on_a_frame_is_drawn_as_one_prompt() -> None:
+    one = ObjectPrompt(frame=0, object_id=1, clicks=(Click(20, 15), Click(1, 2, 0)))
+    two = ObjectPrompt(frame=0, object_id=2, clicks=(Click(3, 4),), box=Box(5, 5, 30, 20))
+    mask = ObjectPrompt(frame=3, object_id=2, mask=np.ones(SIZE, bool))
+    joined = join_prompts([one, two, mask])
+    assert joined.keys() == {0, 3}
+    assert joined[0].points == [(20, 15), (1, 2), (3, 4)]
+    assert joined[0].labels == [1, 0, 1]
+    assert joined[0].boxes == [(5, 5, 30, 20)]
+    assert joined[3].points is joined[3].boxes is None
+
+
 def test_prompts_are_drawn_on_their_frame(folder: RunFolder, source: FrameSource) -> None:
-    records = write_results(folder, source, [found(0, 1, visible=False)])
-    plain = draw_frame(source, 0, records[0], [])
-    assert (plain == 100).all()
-    for prompt in (
-        ObjectPrompt(frame=0, object_id=1, clicks=(Click(20, 15),)),
-        ObjectPrompt(frame=0, object_id=1, box=Box(5, 5, 30, 20)),
-    ):
-        assert (draw_frame(source, 0, records[0], [prompt]) != 100).any()
+    records = write_results(folder, source, [found(0, 1, visible=False), found(1, 1, visible=False)])
+    prompt = ObjectPrompt(frame=1, object_id=1, box=Box(5, 5, 30, 20))
+    assert list(draw_video(folder, source, [prompt], records, OverlayStyle(side_by_side=True))) == [0, 1]
+    marked = [
+        int(np.abs(frame.astype(int) - frame[0, 0]).max()) > 60
+        for frame in (f[:, -20:] for f in decode(folder.overlay))
+    ]
+    assert marked == [False, True]
+    assert decode(folder.overlay)[0].shape[1] > 2 * SIZE[1]
 
 
 def test_the_summary_counts_what_is_seen(folder: RunFolder, source: FrameSource) -> None:

@@ -29,7 +29,7 @@ from masklet.evaluation.svg import (
     span,
     thin,
 )
-from masklet.io.overlay import PALETTE
+from masklet.io.colours import PALETTE
 
 VALUES = st.floats(-1e12, 1e12)
 ANY = st.floats() | VALUES
@@ -180,8 +180,8 @@ def test_colours_stand_out_and_later_curves_have_dashes() -> None:
         colours = curve_colours(background)
         assert len(set(colours)) == len(PALETTE)
         assert all(re.fullmatch("#[0-9a-f]{6}", colour) for colour in colours)
-    assert curve_colours(LIGHT)[0] == curve_colours(DARK)[0] == "#1e90ff"
-    assert curve_colours(LIGHT)[4] != curve_colours(DARK)[4] == "#ffc400"
+    assert curve_colours(LIGHT)[1] == curve_colours(DARK)[1] == "#1e90ff"
+    assert curve_colours(LIGHT)[4] != curve_colours(DARK)[4] == "#f0e442"
     assert curve_variable(len(PALETTE)) == curve_variable(0)
     assert dashes(0) == ""
     assert "dasharray" in dashes(len(PALETTE))
