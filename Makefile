@@ -64,10 +64,11 @@ $(VENV)/.installed-core: $(INPUTS) | $(PY)
 	$(PIP_INSTALL) --editable .
 	@touch $@
 
-# vos-benchmark, which tests compare scores with, asks for another build of OpenCV than the one that is here.
+# Tools that tests compare with, of which a part is needed: vos-benchmark and datumaro ask for other builds of OpenCV
+# than the one that is here, LabelMe for windows and models, Label Studio's package for what its server needs.
 $(VENV)/.installed-test: $(INPUTS) | $(PY)
 	$(PIP_INSTALL) --editable '.[test]'
-	$(PIP_INSTALL) --no-deps vos-benchmark
+	$(PIP_INSTALL) --no-deps vos-benchmark datumaro label-studio-sdk labelme
 	@touch $@
 
 $(VENV)/.installed-dev: $(INPUTS) | $(PY)
