@@ -32,6 +32,11 @@ def remark(line: str) -> None:
     ERR.print(line, markup=False, soft_wrap=True)
 
 
+def count(number: int, thing: str) -> str:
+    """So many of something, whose plural ends in s: 1 mask, 2 masks."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
 def progress_bar(*columns: ProgressColumn, disable: bool = False) -> Progress:
     """A bar on stderr, where there is somebody to see it: a description, how many are done, and the columns."""
     return Progress(

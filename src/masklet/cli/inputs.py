@@ -1,16 +1,17 @@
 """Which pictures a command works on, and what their outputs are called."""
 
+import glob
 from collections import Counter
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
 from masklet.cli.console import UsageError
-from masklet.io.images import list_images
+from masklet.io.images import list_images, natural_key
 
 
 def collect_images(sources: Sequence[Path], output: Path) -> tuple[list[Path], list[str]]:
-    """The files to segment, each once, and what is wrong with folders that hold none.
+    """The pictures to work on, each once, and what is wrong with folders that hold none.
 
     A folder that is written to as well is a UsageError: the next run would segment the overlays of this one. So is an
     output that is a file.
@@ -31,6 +32,30 @@ def collect_images(sources: Sequence[Path], output: Path) -> tuple[list[Path], l
         for path in found:
             files.setdefault(path.resolve(), path)
     return list(files.values()), failures
+
+
+def expand_patterns(sources: Sequence[str], output: Path) -> tuple[list[Path], list[str]]:
+    """Paths as they are, and in place of patterns (*, ?, [ab], and ** for folders in folders) the pictures that match.
+
+    What lies in the output folder matches no pattern: overlays of an earlier run would. The second value is what is
+    wrong with patterns that match no picture.
+    """
+    paths: list[Path] = []
+    failures = []
+    for source in sources:
+        if Path(source).exists() or not glob.has_magic(source):
+            paths.append(Path(source))
+            continue
+        matches = {Path(match) for match in glob.glob(source, recursive=True)}  # noqa: PTH207 (of Path, "/a*" is none)
+        folders = sorted(
+            {match.parent for match in matches}, key=lambda folder: [natural_key(Path(part)) for part in folder.parts]
+        )
+        found = [path for folder in folders for path in list_images(folder) if path in matches]
+        found = [path for path in found if output.resolve() not in path.resolve().parents]
+        if not found:
+            failures.append(f"{source}: no pictures match this")
+        paths += found
+    return paths, failures
 
 
 def output_stems(paths: Sequence[Path]) -> list[str]:

@@ -3,34 +3,24 @@
 What is written, and how a stopped run goes on, is said in `track_output`.
 """
 
-from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter, validators
-from rich.progress import ProgressColumn, Task, TimeRemainingColumn
-from rich.text import Text
+from rich.progress import TimeRemainingColumn
 
-from masklet.cli.console import complain, progress_bar, show_rows
+from masklet.cli.console import complain, count, progress_bar
 from masklet.cli.draw_options import DrawOptions
 from masklet.cli.options import ModelOptions
-from masklet.cli.track_output import ResultWriter, RunFolder, draw_video, open_whole, summarise
+from masklet.cli.track_output import ResultWriter, RunFolder, open_whole
 from masklet.cli.track_prompts import ObjectPrompt, TrackPrompts, check_frames, give_prompts
-from masklet.io.masklets import read_masklets
-from masklet.io.overlay import OverlayStyle
+from masklet.cli.track_run import Speed, carry_out, conclude, draw_results
 from masklet.model import Sam2
 from masklet.predictors.passes import plan_passes
 from masklet.predictors.video import SessionOptions, VideoSession
 from masklet.tracking.policy import RELEASED_POLICY
 from masklet.types import FrameSource
-
-STOPS = (KeyboardInterrupt, Exception)
-"""What may end a run midway: the user, a frame that cannot be read, a full disk, too little memory. It is raised again,
-after what was found is safe."""
-
-COLUMNS = ("object", "frames", "visible", "score", "first", "last")
 
 
 @Parameter(name="*")
@@ -103,23 +93,16 @@ def track(
         session = make_session(model.load(), source, tracking, given, folder if resume else None)
         if not resume:
             folder.begin(run)
-        stop = _work(
+        stop = carry_out(
             session,
             folder,
             lambda: follow(session, folder, given, tracking, resume=resume, pictures=not output.no_masks),
-            None if drawing.no_overlay else lambda: draw(session, folder, given, drawing.style()),
+            draw=None if drawing.no_overlay else lambda: draw_results(folder, source, given, drawing.style()),
         )
     finally:
         source.close()
-    records = read_masklets(folder.masklets)[1]
-    if records:
-        show_rows(COLUMNS, summarise(records))
-    if stop is None:
-        folder.session.unlink(missing_ok=True)
-        return 0
-    done = f"{len(records)} of {len(source)} frames are in {folder.path}"
-    complain(f"{done}; the same command with --resume goes on" if folder.session.exists() else done)
-    raise stop
+    conclude(folder, len(source), stop)
+    return 0
 
 
 def describe_run(
@@ -149,23 +132,6 @@ def make_session(
     return session
 
 
-def _work(
-    session: VideoSession, folder: RunFolder, follow: Callable[[], None], draw: Callable[[], None] | None
-) -> BaseException | None:
-    """Follow the objects, then draw. What ended it midway, after the state was saved; None if nothing did."""
-    stop = _attempt(follow)
-    if stop:
-        _save(session, folder)
-    if draw:
-        trouble = _attempt(draw)
-        if trouble and stop:
-            complain(f"{folder.overlay} is not complete: {trouble}" if str(trouble) else f"{folder.overlay} is cut")
-        elif trouble:
-            _save(session, folder)
-        stop = stop or trouble
-    return stop
-
-
 def follow(
     session: VideoSession,
     folder: RunFolder,
@@ -184,48 +150,14 @@ def follow(
     left = sum(len(leg.frames) for leg in passes)
     writer = ResultWriter(folder, session.source, resume=resume, pictures=pictures)
     try:
-        with progress_bar(_Speed(), TimeRemainingColumn()) as progress:
+        with progress_bar(Speed(), TimeRemainingColumn()) as progress:
             task = progress.add_task("", total=left)
             for frame in session.propagate(max_frames=tracking.max_frames, direction=tracking.direction):
-                count = f"{len(frame.masks)} object{'s' if len(frame.masks) > 1 else ''}"
+                objects = count(len(frame.masks), "object")
                 if writer.write(frame):
-                    progress.update(task, description=count, advance=1)
+                    progress.update(task, description=objects, advance=1)
                 else:  # no work was done for it, so it says nothing of the speed
                     left -= 1
-                    progress.update(task, description=count, total=left)
+                    progress.update(task, description=objects, total=left)
     finally:
         writer.close()
-
-
-def draw(session: VideoSession, folder: RunFolder, prompts: list[ObjectPrompt], style: OverlayStyle) -> None:
-    """Draw the overlay video of all frames that have results."""
-    assert session.source is not None
-    records = read_masklets(folder.masklets)[1]
-    with (
-        progress_bar(_Speed(), TimeRemainingColumn()) as progress,
-        closing(draw_video(folder, session.source, prompts, records, style)) as drawn,
-    ):
-        task = progress.add_task(f"drawing {folder.overlay.name}", total=len(records))
-        for _ in drawn:
-            progress.advance(task)
-
-
-def _attempt(action: Callable[[], None]) -> BaseException | None:
-    try:
-        action()
-    except STOPS as error:
-        return error
-    return None
-
-
-def _save(session: VideoSession, folder: RunFolder) -> None:
-    trouble = _attempt(lambda: session.save(folder.session))
-    if trouble:
-        complain(f"the run cannot go on later, since {folder.session} could not be written: {trouble}")
-
-
-class _Speed(ProgressColumn):
-    """Frames a second."""
-
-    def render(self, task: Task) -> Text:
-        return Text("" if task.speed is None else f"{task.speed:.1f} frames/s")

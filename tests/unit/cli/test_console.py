@@ -54,3 +54,7 @@ def test_a_bar_is_for_people(monkeypatch: pytest.MonkeyPatch, is_terminal: bool,
         assert "1/2" in shown
     else:
         assert shown.strip() == ""
+
+
+def test_one_thing_is_one() -> None:
+    assert [console.count(number, "mask") for number in (0, 1, 2)] == ["0 masks", "1 mask", "2 masks"]

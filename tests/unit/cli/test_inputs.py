@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from masklet.cli.console import UsageError
-from masklet.cli.inputs import collect_images, output_stems
+from masklet.cli.inputs import collect_images, expand_patterns, output_stems
 
 
 def picture(path: Path) -> Path:
@@ -73,3 +73,27 @@ def test_stems_differ_whatever_the_paths(paths: set[str]) -> None:
     stems = output_stems([Path(PurePosixPath(path)) for path in paths])
     assert len({stem.casefold() for stem in stems}) == len(paths)
     assert not any("/" in stem for stem in stems)
+
+
+def test_patterns_find_pictures_in_natural_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a10.png", "a2.png", "b/c.jpg", "b/d/e.png", "b10/f.png", "out/a.overlay.jpg", ".hidden.png"):
+        picture(tmp_path / name)
+    (tmp_path / "b" / "notes.txt").write_text("not a picture")
+    monkeypatch.chdir(tmp_path)
+    out = Path("out")
+
+    def found(*sources: str) -> list[str]:
+        paths, failures = expand_patterns(sources, out)
+        assert failures == []
+        return [path.as_posix() for path in paths]
+
+    assert found("**/*") == ["a2.png", "a10.png", "b/c.jpg", "b/d/e.png", "b10/f.png"]
+    assert found("*.png") == ["a2.png", "a10.png"]
+    assert found("b*/[cf].*", "a2.png", "b") == ["b/c.jpg", "b10/f.png", "a2.png", "b"]
+    assert found(f"{tmp_path}/a?.png") == [(tmp_path / "a2.png").as_posix()]
+    assert expand_patterns(["b/*.png", "none.jpg"], out) == ([Path("none.jpg")], ["b/*.png: no pictures match this"])
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_a_file(tmp_path: Path) -> None:
+    path = picture(tmp_path / "a[1].png")
+    assert expand_patterns([str(path)], tmp_path / "out") == ([path], [])

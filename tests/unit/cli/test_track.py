@@ -250,14 +250,14 @@ def test_a_stop_while_drawing_loses_no_results(
     clip: Path, out: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     breaks = Breaks(monkeypatch, -1, KeyboardInterrupt())
-    draw = command.draw
+    draw = command.draw_results
 
     def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(command, "draw", interrupted)
+    monkeypatch.setattr(command, "draw_results", interrupted)
     assert run(clip, "--point", "10,8") == STOPPED
-    monkeypatch.setattr(command, "draw", draw)
+    monkeypatch.setattr(command, "draw_results", draw)
     breaks.tracked = []
     assert run(clip, "--point", "10,8", "--resume") == DONE
     assert breaks.tracked == []
