@@ -40,9 +40,14 @@ def encode_rle_part(mask: Bool[np.ndarray, "h w"], corner: tuple[int, int], size
     rows, columns = mask.shape
     if not (0 <= x <= width - columns and 0 <= y <= height - rows):
         raise ValueError(f"a part of {rows} x {columns} pixels at ({x}, {y}) is not within {height} x {width} pixels")
-    strip = np.zeros(columns * height + 2, dtype=np.uint8)  # whole columns, with a pixel outside before and after
-    strip[1:-1].reshape(columns, height)[:, y : y + rows] = cv2.transpose(mask.view(np.uint8)) if mask.size else 0
-    changes = np.flatnonzero(strip[1:] != strip[:-1]) + x * height
+    strip = np.zeros(1 + columns * (rows + 1), dtype=np.uint8)  # column by column, with a pixel outside between them
+    if mask.size:
+        strip[1:].reshape(columns, rows + 1)[:, :rows] = cv2.transpose(mask.view(np.uint8))
+    column, row = np.divmod(np.flatnonzero(strip[1:] != strip[:-1]), rows + 1)
+    changes = (x + column) * height + y + row
+    # A run down to the last row of the picture may go on in the next column: it ends where another begins.
+    joined = np.flatnonzero(changes[1:] == changes[:-1])
+    changes = np.delete(changes, np.concatenate([joined, joined + 1]))
     runs = np.diff(changes, prepend=0, append=height * width)
     runs = runs if runs[-1] or len(runs) == 1 else runs[:-1]  # a mask that is inside at its last pixel ends there
     counts: Any = coco_mask.frPyObjects({"size": [height, width], "counts": runs.tolist()}, height, width)["counts"]

@@ -4,11 +4,19 @@ Bilinear values lie between their neighbours, so beyond the low-res pixels that 
 mask that covers a hundredth of a 12-megapixel picture costs a hundredth of the whole.
 """
 
+from collections.abc import Iterator
+
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from masklet.ops.boxes import masks_to_boxes
+
+
+def rounding_margin(value: int | float) -> float:
+    """More than a blend of equal logits can differ from them by rounding."""
+    return 1e-5 * max(1, abs(value))
 
 
 class WindowResizer:
@@ -20,17 +28,43 @@ class WindowResizer:
     def __init__(self, low_res_size: tuple[int, int], size: tuple[int, int], device: torch.device | str) -> None:
         self._rows = _Axis(low_res_size[0], size[0], device)
         self._columns = _Axis(low_res_size[1], size[1], device)
+        self._pixels_between = self._rows.num_outputs[:, None] * self._columns.num_outputs
 
     def window(self, occupied: Bool[Tensor, "B h w"]) -> tuple[slice, slice]:
         """Rows and columns that any of the low-res pixels marked in `occupied` reaches; both empty where none does."""
         if not occupied.any():
             return slice(0, 0), slice(0, 0)
-        left, top, right, bottom = masks_to_boxes(occupied.any(0)).tolist()
-        return self._rows.reached(top, bottom), self._columns.reached(left, right)
+        left, top, right, bottom = masks_to_boxes(occupied).unbind(-1)
+        rows = self._rows.reached(int(top.min()), int(bottom.max()))
+        return rows, self._columns.reached(int(left.min()), int(right.max()))
 
-    def resize(self, logits: Float[Tensor, "B h w"], rows: slice, columns: slice) -> Float[Tensor, "B H W"]:
-        """A window of the logits at full size."""
-        return self._rows.blend(self._columns.blend(logits, columns, 2), rows, 1)
+    def bands(
+        self, logits: Float[Tensor, "B h w"], rows: slice, columns: slice, max_pixels: int
+    ) -> Iterator[tuple[slice, Float[Tensor, "B H W"]]]:
+        """A window of the logits at full size, in bands of rows that hold `max_pixels` or one row.
+
+        With each band comes which rows of the window it is.
+        """
+        num_rows, num_columns = rows.stop - rows.start, columns.stop - columns.start
+        narrow = self._columns.blend(logits, columns, 2)
+        step = max(1, max_pixels // max(1, len(logits) * num_columns))
+        for start in range(0, num_rows, step):
+            stop = min(start + step, num_rows)
+            yield slice(start, stop), self._rows.blend(narrow, slice(rows.start + start, rows.start + stop), 1)
+
+    def count_bounds(
+        self, logits: Float[Tensor, "B h w"], threshold: int | float
+    ) -> tuple[Float[Tensor, "B"], Float[Tensor, "B"]]:
+        """How many pixels at full size exceed the threshold at least and at most, told from low-res pixels alone.
+
+        Between four low-res pixels all exceed it where the least does, and none where the greatest does not.
+        """
+        around = F.pad(logits[:, None], (0, 1, 0, 1), mode="replicate")
+        greatest = F.max_pool2d(around, 2, stride=1)[:, 0]
+        least = -F.max_pool2d(-around, 2, stride=1)[:, 0]
+        margin = rounding_margin(threshold)
+        all_exceed, some_exceed = least > threshold + margin, greatest > threshold - margin
+        return (all_exceed * self._pixels_between).sum((1, 2)), (some_exceed * self._pixels_between).sum((1, 2))
 
 
 class _Axis:
@@ -43,6 +77,8 @@ class _Axis:
         self._first = place.long().clamp(max=low_res_length - 1)
         self._second = (self._first + 1).clamp(max=low_res_length - 1)
         weight = (place - self._first).clamp(max=1)
+        self.num_outputs = torch.bincount(self._first, minlength=low_res_length).float().to(device)
+        """How many outputs lie between each input and the next."""
         self._on_device = [tensor.to(device) for tensor in (self._first, self._second, 1 - weight, weight)]
 
     def reached(self, start: int, end: int) -> slice:

@@ -7,7 +7,7 @@ candidates of a batch to full size first.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int64
@@ -17,7 +17,7 @@ from masklet.ops.boxes import masks_to_boxes
 from masklet.ops.coordinates import to_model_pixels
 from masklet.ops.grids import Crop, is_cut_by_crop
 from masklet.ops.rle import RLE, encode_rle_part
-from masklet.ops.window_resize import WindowResizer
+from masklet.ops.window_resize import WindowResizer, rounding_margin
 from masklet.predictors.generator_options import GeneratorOptions
 from masklet.predictors.image import LOW_RES_LIMIT, ImagePredictor
 from masklet.types import ImageFeatures, PointLabel, Points
@@ -25,8 +25,12 @@ from masklet.types import ImageFeatures, PointLabel, Points
 MAX_PIXELS_ON_CPU = 2**18
 """Full-size logits in work at once: 1 MB of them stay in a core's cache."""
 
-MAX_PIXELS_ON_GPU = 2**25
-"""As many as keep a GPU busy: 128 MB, and a few times that at the peak."""
+MAX_PIXELS_ON_GPU = 2**24
+"""As many as keep a GPU busy, 64 MB and a few times that at the peak, and as float32 can count."""
+
+
+COUNT_MARGIN = 1e-4
+"""More than a quotient of counts in float32 can be off."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +89,7 @@ class Proposals:
     predicted_ious: Float[Tensor, "K"]
     points: Float[Tensor, "K 2"]
 
-    def __getitem__(self, rows: slice) -> "Proposals":
+    def __getitem__(self, rows: slice | Tensor) -> "Proposals":
         """Some of them."""
         return Proposals(self.logits[rows], self.predicted_ious[rows], self.points[rows])
 
@@ -163,53 +167,68 @@ class FullSizeFilter:
         self._options = options
         self._resizer = WindowResizer((side, side), crop.size, device)
         self._max_pixels = MAX_PIXELS_ON_CPU if device.type == "cpu" else MAX_PIXELS_ON_GPU
-        lowest = options.mask_threshold - options.stability_score_offset
-        self._lowest = lowest - 1e-5 * max(1, abs(lowest))  # what rounding could add to a blend of equal values
+        self._above = options.mask_threshold + options.stability_score_offset
+        self._below = options.mask_threshold - options.stability_score_offset
 
     def select(self, proposals: Proposals) -> list[Candidates]:
         """The masks that pass, in parts."""
+        if not len(proposals.logits):
+            return []
+        proposals = replace(proposals, logits=self._predictor.clean(proposals.logits))
+        proposals = proposals[self._may_be_stable(proposals.logits)]
         height, width = self._crop.size
         at_once = max(1, self._max_pixels // (height * width))
         starts = range(0, len(proposals.logits), at_once)
         parts = [self._select_some(proposals[start : start + at_once]) for start in starts]
         return [part for part in parts if len(part)]
 
+    def _may_be_stable(self, logits: Tensor) -> Tensor:
+        """False for masks whose stability score is too low whatever full size shows."""
+        threshold = self._options.stability_score_thresh
+        if threshold <= 0:
+            return torch.ones(len(logits), dtype=torch.bool, device=logits.device)
+        _, inner_at_most = self._resizer.count_bounds(logits, self._above)
+        outer_at_least, _ = self._resizer.count_bounds(logits, self._below)
+        return inner_at_most >= (threshold - COUNT_MARGIN) * outer_at_least
+
     def _select_some(self, proposals: Proposals) -> Candidates:
-        logits = self._predictor.clean(proposals.logits)
-        rows, columns = self._resizer.window(logits > self._lowest)
-        masks, stability = self._cut(logits, rows, columns)
-        left, top = self._crop.box[:2]
-        boxes = masks_to_boxes(masks)
-        offset = torch.tensor([columns.start, rows.start] * 2, device=boxes.device)
-        boxes = torch.where(masks.any(-1).any(-1)[:, None], boxes + offset, 0)
-        boxes = boxes + torch.tensor([left, top] * 2, device=boxes.device)
-        kept = ~is_cut_by_crop(boxes, self._crop, self._image_size)
+        rows, columns = self._resizer.window(proposals.logits > self._below - rounding_margin(self._below))
+        masks, stability = self._cut(proposals.logits, rows, columns)
         if self._options.stability_score_thresh > 0:
-            kept &= stability >= self._options.stability_score_thresh
+            stable = stability >= self._options.stability_score_thresh
+            masks, stability, proposals = masks[stable], stability[stable], proposals[stable]
+        boxes = self._boxes(masks, (columns.start, rows.start))
+        whole = ~is_cut_by_crop(boxes, self._crop, self._image_size)
+        masks = masks[whole].cpu().numpy()
+        left, top = self._crop.box[:2]
         corner = (left + columns.start, top + rows.start)
+        offset = torch.tensor([left, top], device=boxes.device)
         return Candidates(
-            rles=[encode_rle_part(mask, corner, self._image_size) for mask in masks[kept].cpu().numpy()],
-            boxes=boxes[kept].cpu(),
-            predicted_ious=proposals.predicted_ious[kept].cpu(),
-            stability_scores=stability[kept].cpu(),
-            points=(proposals.points[kept] + torch.tensor([left, top], device=boxes.device)).cpu(),
-            crop_boxes=torch.tensor([self._crop.box]).expand(int(kept.sum()), 4),
+            rles=[encode_rle_part(mask, corner, self._image_size) for mask in masks],
+            boxes=boxes[whole].cpu(),
+            predicted_ious=proposals.predicted_ious[whole].cpu(),
+            stability_scores=stability[whole].cpu(),
+            points=(proposals.points[whole] + offset).cpu(),
+            crop_boxes=torch.tensor([self._crop.box]).expand(len(masks), 4),
         )
 
     def _cut(self, logits: Tensor, rows: slice, columns: slice) -> tuple[Tensor, Tensor]:
-        """Masks in a window, and their stability scores. Rows are resized band by band."""
-        options, device = self._options, logits.device
-        above = options.mask_threshold + options.stability_score_offset
-        below = options.mask_threshold - options.stability_score_offset
-        height, width = rows.stop - rows.start, columns.stop - columns.start
-        masks = torch.empty((len(logits), height, width), dtype=torch.bool, device=device)
-        inner = torch.zeros(len(logits), dtype=torch.int64, device=device)
+        """Masks in a window, and their stability scores."""
+        shape = (len(logits), rows.stop - rows.start, columns.stop - columns.start)
+        # Comparisons that write int8 or float32 are several times as quick on a CPU as those that write bool.
+        masks = torch.empty(shape, dtype=torch.int8, device=logits.device)
+        inner = torch.zeros(len(logits), device=logits.device)
         outer = torch.zeros_like(inner)
-        band_rows = max(1, self._max_pixels // max(1, len(logits) * width))
-        for start in range(0, height, band_rows):
-            stop = min(start + band_rows, height)
-            band = self._resizer.resize(logits, slice(rows.start + start, rows.start + stop), columns)
-            torch.gt(band, options.mask_threshold, out=masks[:, start:stop])
-            inner += (band > above).sum((1, 2))
-            outer += (band > below).sum((1, 2))
-        return masks, torch.where(outer > 0, inner.float() / outer.clamp(min=1).float(), 0.0)
+        for part, band in self._resizer.bands(logits, rows, columns, self._max_pixels):
+            torch.gt(band, self._options.mask_threshold, out=masks[:, part])
+            exceeds = torch.empty_like(band)
+            inner += torch.gt(band, self._above, out=exceeds).sum((1, 2))
+            outer += torch.gt(band, self._below, out=exceeds).sum((1, 2))
+        return masks.view(torch.bool), torch.where(outer > 0, inner / outer.clamp(min=1), 0.0)
+
+    def _boxes(self, masks: Tensor, corner: tuple[int, int]) -> Tensor:
+        """Boxes XYXY in image pixels of masks in a window of the crop; of an empty mask the crop's first pixel."""
+        in_window = masks_to_boxes(masks)
+        occupied = masks.flatten(1).any(1) if masks.numel() else torch.zeros_like(in_window[:, 0], dtype=torch.bool)
+        in_crop = torch.where(occupied[:, None], in_window + torch.tensor(corner * 2, device=masks.device), 0)
+        return in_crop + torch.tensor(self._crop.box[:2] * 2, device=masks.device)
