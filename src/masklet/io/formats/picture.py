@@ -1,12 +1,14 @@
 """What all annotation formats are written from and read to: the objects of a picture, or of a frame of a video."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import numpy as np
 from jaxtyping import Bool
 
+from masklet.ops.mask_record import MaskRecord
 from masklet.ops.rle import RLE, decode_rle, encode_rle, rle_area, rle_box
 
 DEFAULT_LABEL = "object"
@@ -91,6 +93,15 @@ class AnnotatedPicture:
             if found.id in seen:
                 raise ValueError(f"{self.name} has two objects with the id {found.id}: number them apart")
             seen.add(found.id)
+
+    @classmethod
+    def of_records(cls, name: str, size: tuple[int, int], records: Sequence[MaskRecord]) -> "AnnotatedPicture":
+        """What was found in a picture of a (height, width), numbered from 1; predicted IoUs are the scores."""
+        objects = tuple(
+            ObjectMask(rle=record.rle, id=index, score=record.predicted_iou)
+            for index, record in enumerate(records, start=1)
+        )
+        return cls(name=name, height=size[0], width=size[1], objects=objects)
 
     @property
     def size(self) -> tuple[int, int]:

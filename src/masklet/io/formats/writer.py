@@ -70,7 +70,7 @@ class StagedWriter(ABC):
     def write(self, picture: AnnotatedPicture) -> None:
         """Add a picture. ValueError for one that the format cannot hold, or whose file is taken by another.
 
-        After any other error, as of a disk that is full, all is discarded: what was half written cannot be gone on with.
+        After any other error, as of a full disk, all is discarded: what was half written cannot be gone on with.
         """
         if self._closed:
             raise ValueError(f"the writer to {self.folder} was closed: open another to write {picture.name}")

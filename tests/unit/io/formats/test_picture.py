@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from masklet.io.formats.picture import AnnotatedPicture, ObjectMask
+from masklet.ops.mask_record import MaskRecord
 from masklet.ops.rle import encode_rle
 
 
@@ -64,3 +65,18 @@ def test_pictures_refused(mask: np.ndarray, wrong: dict, said: str):
 def test_an_id_is_of_one_object(mask: np.ndarray):
     with pytest.raises(ValueError, match=r"cup\.jpg has two objects with the id 4"):
         AnnotatedPicture(name="cup.jpg", height=20, width=30, objects=(ObjectMask.of_mask(mask, 4),) * 2)
+
+
+def test_what_was_found_in_a_picture(mask: np.ndarray):
+    record = MaskRecord(
+        rle=encode_rle(mask),
+        area=19,
+        box=(10, 3, 4, 5),
+        predicted_iou=0.9,
+        stability_score=0.97,
+        point=(12.5, 4.5),
+        crop_box=(0, 0, 30, 20),
+    )
+    picture = AnnotatedPicture.of_records("cup.jpg", (20, 30), [record, record])
+    assert picture.objects == tuple(ObjectMask.of_mask(mask, id_, score=0.9) for id_ in (1, 2))
+    assert (picture.name, picture.size, picture.frame_index) == ("cup.jpg", (20, 30), None)

@@ -1,0 +1,84 @@
+"""Rings: closed lines of corners (N, 2), x and y, the last corner being joined to the first."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool, Shaped
+
+
+def ring_area(ring: Shaped[np.ndarray, "N 2"]) -> float:
+    """The signed area by the shoelace formula: positive where x, then y (down) is the sense of going round."""
+    x, y = ring[:, 0], ring[:, 1]
+    return float(np.dot(x, np.roll(y, -1)) - np.dot(np.roll(x, -1), y)) / 2
+
+
+def fill_rings(rings: Sequence[Shaped[np.ndarray, "_ 2"]], size: tuple[int, int]) -> Bool[np.ndarray, "H W"]:
+    """The pixels whose centres lie inside an odd number of rings. size: (height, width).
+
+    Pixel (0, 0) reaches from 0 to 1, its centre is at 0.5. A centre on a line belongs to the right and lower side, so
+    that neighbours share no pixel and leave none out.
+    """
+    height, width = size
+    begin = np.concatenate([np.zeros((0, 2)), *rings])
+    end = np.concatenate([np.zeros((0, 2)), *(np.roll(ring, -1, axis=0) for ring in rings)])
+    upper = np.where(begin[:, 1:] <= end[:, 1:], begin, end)
+    lower = np.where(begin[:, 1:] <= end[:, 1:], end, begin)
+    first = np.clip(np.ceil(upper[:, 1] - 0.5), 0, height).astype(np.int64)
+    num_rows = np.clip(np.ceil(lower[:, 1] - 0.5), 0, height).astype(np.int64) - first
+    crossed = np.repeat(np.arange(len(begin)), num_rows)
+    row = np.arange(len(crossed)) - np.repeat(np.cumsum(num_rows) - num_rows, num_rows) + first[crossed]
+    (x, y), (across, down) = upper[crossed].T, (lower - upper)[crossed].T
+    column = np.ceil(x + (row + 0.5 - y) / down * across - 0.5)
+    # In reading order, with one place more in a row, each second crossing ends what the one before it began.
+    crossings = np.sort(row * (width + 1) + np.clip(column, 0, width).astype(np.int64))
+    runs = np.diff(crossings, prepend=0, append=height * (width + 1))
+    inside = np.arange(len(runs)) % 2 == 1
+    return np.ascontiguousarray(np.repeat(inside, runs).reshape(height, width + 1)[:, :width])
+
+
+def cut_at_repeats(ring: Shaped[np.ndarray, "N 2"]) -> list[np.ndarray]:
+    """Cut a ring wherever it comes back to a corner, into rings that do so nowhere: they have its area together.
+
+    A line that is gone along there and back becomes a ring of two corners, or of one.
+    """
+    corners = list(map(tuple, ring.tolist()))
+    if len(set(corners)) == len(corners):
+        return [ring]
+    rings: list[np.ndarray] = []
+    path: list[int] = []
+    place: dict[tuple[float, ...], int] = {}
+    for index, corner in enumerate(corners):
+        if corner in place:
+            loop = path[place[corner] :]
+            rings.append(ring[loop])
+            for passed in loop:
+                del place[corners[passed]]
+            del path[len(path) - len(loop) :]
+        place[corner] = len(path)
+        path.append(index)
+    return [*rings, ring[path]]
+
+
+def join_rings(rings: Sequence[Shaped[np.ndarray, "_ 2"]]) -> Shaped[np.ndarray, "M 2"]:
+    """One ring of several, each joined by a bridge of no width from its corner nearest to those joined before.
+
+    What an even number of rings surround is outside, as before, if it is filled by the even-odd rule, and also by the
+    nonzero rule if holes go round the other way. `cut_at_repeats` undoes it.
+    """
+    joined = rings[0]
+    for ring in rings[1:]:
+        here, there = _nearest(joined, ring)
+        around = np.concatenate([ring[there:], ring[: there + 1]])
+        joined = np.concatenate([joined[: here + 1], around, joined[here:]])
+    return joined
+
+
+def _nearest(ring: np.ndarray, other: np.ndarray) -> tuple[int, int]:
+    """The indices of the corners of two rings that are nearest to each other."""
+    best = (np.inf, 0, 0)
+    for start in range(0, len(other), 256):  # so that rings of many corners take little memory
+        part = other[start : start + 256]
+        distances = ((ring[:, None] - part[None]) ** 2).sum(-1)
+        here, there = divmod(int(distances.argmin()), len(part))
+        best = min(best, (float(distances[here, there]), here, start + there))
+    return best[1], best[2]
