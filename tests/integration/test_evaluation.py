@@ -11,7 +11,7 @@ from PIL import Image
 
 import masklet
 from masklet.cli.main import main
-from masklet.datasets.label_maps import write_labels
+from masklet.io.label_maps import write_labels
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from masklet.datasets.annotations import open_annotations
-from masklet.datasets.label_maps import write_labels
 from masklet.datasets.sequences import VideoSequence
+from masklet.io.label_maps import write_labels
 
 SIZE = (40, 56)
 NUM_FRAMES = 10

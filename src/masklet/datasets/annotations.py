@@ -10,9 +10,9 @@ from typing import Protocol
 import numpy as np
 from jaxtyping import Bool
 
-from masklet.datasets.label_maps import find_values, read_labels
 from masklet.io.decode import open_picture
 from masklet.io.images import natural_key
+from masklet.io.label_maps import find_values, read_labels
 
 Masks = dict[int, Bool[np.ndarray, "H W"]]
 """By object id. An object that is known and not in the picture may have an empty mask or none."""

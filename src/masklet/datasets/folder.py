@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from masklet.datasets.annotations import LabelMaps, Masks, ObjectFolders, open_annotations
-from masklet.datasets.label_maps import find_values, read_labels
 from masklet.datasets.layout import join_sequences
 from masklet.datasets.sequences import VideoDataset
 from masklet.io.decode import open_picture
+from masklet.io.label_maps import find_values, read_labels
 
 VIDEOS = "JPEGImages"
 MASKS = "Annotations"

@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 from jaxtyping import Bool
 
-from masklet.datasets.label_maps import find_values, read_labels
 from masklet.io.files import read_mask_png
 from masklet.io.images import list_images, read_image
+from masklet.io.label_maps import find_values, read_labels
 
 MaskReaders: TypeAlias = dict[str, Callable[[], Bool[np.ndarray, "H W"]]]
 """What reads or makes each mask, by the object's name."""

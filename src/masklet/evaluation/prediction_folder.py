@@ -17,10 +17,10 @@ from typing import TypeAlias
 import numpy as np
 
 from masklet.datasets.annotations import Annotations, LabelMaps, Masks, object_folders
-from masklet.datasets.label_maps import read_palette, to_labels, write_labels
 from masklet.datasets.sequences import VideoDataset, VideoSequence
 from masklet.io.files import write_atomically
 from masklet.io.images import list_images
+from masklet.io.label_maps import read_palette, to_labels, write_labels
 
 FrameWriter: TypeAlias = Callable[[str, Masks], None]
 """Writes the masks of a frame, which is called by its name."""

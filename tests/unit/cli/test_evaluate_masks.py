@@ -8,8 +8,8 @@ import pytest
 from cyclopts import App
 
 from masklet.cli.evaluate_masks import ScoreOptions, masks
-from masklet.datasets.label_maps import write_labels
 from masklet.evaluation.results import COLUMNS, STATISTICS_COLUMNS, read_scores_json
+from masklet.io.label_maps import write_labels
 
 NUM_FRAMES = 5
 

@@ -9,9 +9,9 @@ from PIL import Image
 
 from masklet.cli.console import UsageError
 from masklet.cli.evaluate_report import join_facts, name_runs, report
-from masklet.datasets.label_maps import write_labels
 from masklet.evaluation.results import write_scores_json
 from masklet.evaluation.scores import ObjectScores, SequenceScores, VideoScores
+from masklet.io.label_maps import write_labels
 
 FRAMES = ("00000", "00001", "00002", "00003")
 

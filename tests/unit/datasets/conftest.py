@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from masklet.datasets.label_maps import davis_palette
+from masklet.io.label_maps import davis_palette
 from masklet.ops.rle import encode_rle
 
 SIZE = (24, 32)

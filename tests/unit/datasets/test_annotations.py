@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from masklet.datasets.annotations import LabelMaps, ObjectFolders, open_annotations
-from masklet.datasets.label_maps import write_labels
 from masklet.io.files import write_mask_png
+from masklet.io.label_maps import write_labels
 
 LABELS = np.array([[0, 3, 3], [255, 0, 3]])
 MASK = LABELS == 3

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from masklet.datasets.label_maps import write_labels
 from masklet.datasets.mask_files import open_masks, pair_masks, read_black_white
 from masklet.io.files import write_mask_png
+from masklet.io.label_maps import write_labels
 
 SIZE = (20, 30)
 

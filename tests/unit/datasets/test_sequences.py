@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from masklet.datasets.annotations import LabelMaps
-from masklet.datasets.label_maps import write_labels
 from masklet.datasets.sequences import VideoSequence
 from masklet.io.files import write_image
+from masklet.io.label_maps import write_labels
 from masklet.io.video_writer import VideoWriter
 
 PICTURE = np.zeros((16, 24, 3), np.uint8)

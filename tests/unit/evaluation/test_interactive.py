@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from masklet.datasets.annotations import LabelMaps, open_annotations
-from masklet.datasets.label_maps import write_labels
 from masklet.datasets.sequences import VideoSequence
 from masklet.evaluation.clicks import correction_click
 from masklet.evaluation.interactive import (
@@ -19,6 +18,7 @@ from masklet.evaluation.interactive import (
 )
 from masklet.evaluation.measures import region_similarity
 from masklet.evaluation.scores import ObjectScores
+from masklet.io.label_maps import write_labels
 from masklet.ops.masks import innermost_point
 from masklet.predictors.video import VideoSession
 

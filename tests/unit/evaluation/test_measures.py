@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from masklet.datasets.label_maps import read_labels
 from masklet.evaluation.measures import boundary, contour_accuracy, region_similarity
+from masklet.io.label_maps import read_labels
 
 MASKS = st.tuples(st.integers(1, 24), st.integers(1, 24)).flatmap(
     lambda size: st.tuples(arrays(bool, size), arrays(bool, size))

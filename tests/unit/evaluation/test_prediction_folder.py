@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from masklet.datasets.annotations import LabelMaps, ObjectFolders
-from masklet.datasets.label_maps import davis_palette, read_palette
 from masklet.datasets.sequences import VideoDataset
 from masklet.evaluation.prediction_folder import PredictionFolder, palette_of, write_submission_zip
+from masklet.io.label_maps import davis_palette, read_palette
 
 SIZE = (6, 8)
 LEFT, RIGHT = np.zeros(SIZE, bool), np.zeros(SIZE, bool)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from masklet.datasets.annotations import ObjectFolders
-from masklet.datasets.label_maps import write_labels
 from masklet.datasets.sequences import VideoSequence
 from masklet.evaluation.protocols import given_masks, plan_prompts, prompt_object
+from masklet.io.label_maps import write_labels
 from masklet.predictors.video import VideoSession
 from masklet.types import FrameMasks, PointLabel
 

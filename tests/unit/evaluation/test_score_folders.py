@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from masklet.datasets.annotations import LabelMaps, ObjectFolders
-from masklet.datasets.label_maps import write_labels
 from masklet.datasets.rules import DAVIS_RULES
 from masklet.datasets.sequences import VideoDataset, VideoSequence
 from masklet.evaluation.score_folders import find_masks, open_alike, score_dataset, score_folders
 from masklet.io.files import write_mask_png
+from masklet.io.label_maps import write_labels
 
 
 def square(shift: int = 0) -> np.ndarray:

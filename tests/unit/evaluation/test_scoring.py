@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from masklet.datasets.annotations import LabelMaps, Masks, ObjectFolders
-from masklet.datasets.label_maps import write_labels
 from masklet.datasets.rules import DAVIS_RULES, SAV_RULES, ScoreRules
 from masklet.evaluation.scores import SequenceScores
 from masklet.evaluation.scoring import score_sequence
 from masklet.io.files import write_mask_png
+from masklet.io.label_maps import write_labels
 
 ALL_FRAMES = replace(SAV_RULES, skip_first_and_last=False)
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from masklet.datasets.annotations import LabelMaps, open_annotations
-from masklet.datasets.label_maps import write_labels
 from masklet.datasets.sequences import VideoDataset, VideoSequence
 from masklet.evaluation.vos_pictures import Case, draw_case
 from masklet.io.files import write_mask_png
 from masklet.io.images import read_image
+from masklet.io.label_maps import write_labels
 from masklet.io.overlay import draw_overlay
 from masklet.io.video_writer import VideoWriter
 

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from masklet.datasets.annotations import LabelMaps, ObjectFolders
-from masklet.datasets.label_maps import read_labels
 from masklet.datasets.sequences import VideoDataset
 from masklet.evaluation.model_choice import ModelChoice
 from masklet.evaluation.vos import VosOptions, follow_sequence
 from masklet.evaluation.vos_run import Timing, VosRun, run_vos
+from masklet.io.label_maps import read_labels
 
 NUM_FRAMES = 10
 LATER = VosOptions(appearing_later=True)

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from masklet.datasets.image_data import open_image_dataset
-from masklet.datasets.label_maps import write_labels
 from masklet.io.files import write_mask_png
+from masklet.io.label_maps import write_labels
 from masklet.ops.rle import encode_rle
 from masklet.training.data.images import (
     CocoImages,

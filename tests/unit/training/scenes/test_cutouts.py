@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from masklet.datasets.label_maps import write_labels
 from masklet.io.files import write_mask_png
+from masklet.io.label_maps import write_labels
 from masklet.training.scenes import cutouts
 from masklet.training.scenes.cutouts import (
     KINDS,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from masklet.datasets.label_maps import (
+from masklet.io.label_maps import (
     davis_palette,
     find_values,
     read_labels,
