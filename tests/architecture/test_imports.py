@@ -87,10 +87,11 @@ def part_of(module: str) -> str:
 def imports_of(file: Path) -> Iterator[Import]:
     """Every import in a file. `from a import b` counts as the module a.b where there is one, else as a."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
-    inside_functions = {
+    not_at_once = {  # in functions, and for type checkers alone
         id(inner)
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        or (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
         for inner in ast.walk(node)
     }
     package = module_name(file).split(".")
@@ -111,7 +112,7 @@ def imports_of(file: Path) -> Iterator[Import]:
             first = node.args[0] if node.args else None
             targets = [first.value] if isinstance(first, ast.Constant) and isinstance(first.value, str) else []
         for target in dict.fromkeys(targets):
-            yield Import(file, node.lineno, target, id(node) not in inside_functions)
+            yield Import(file, node.lineno, target, id(node) not in not_at_once)
 
 
 IMPORTS = [found for file in FILES for found in imports_of(file)]

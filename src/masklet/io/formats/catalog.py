@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from masklet.io.formats.cvat import CvatWriter
+from masklet.io.formats.cvat_reader import read_cvat
+from masklet.io.formats.label_studio import LabelStudioWriter, read_label_studio
+from masklet.io.formats.labelme import LabelmeWriter, read_labelme
 from masklet.io.formats.picture import AnnotatedPicture, VideoInfo
+from masklet.io.formats.sav import SavWriter, read_sav
 from masklet.io.formats.writer import AnnotationWriter
 
 
@@ -27,7 +32,31 @@ class Format:
     video_only: bool = False
 
 
-FORMATS: Mapping[str, Format] = {}
+FORMATS: Mapping[str, Format] = {
+    "labelme": Format(
+        writer=LabelmeWriter,
+        reader=read_labelme,
+        description="LabelMe: STEM.json beside each picture, exact masks",
+    ),
+    "label-studio": Format(
+        writer=LabelStudioWriter,
+        reader=read_label_studio,
+        description="Label Studio: label_studio.json of tasks with brush masks to correct, and the interface for them",
+    ),
+    "cvat": Format(
+        writer=CvatWriter,
+        reader=read_cvat,
+        description="CVAT: annotations.xml, of exact masks in pictures, or of tracks of polygons in a video",
+        has_tracks=True,
+    ),
+    "sav": Format(
+        writer=SavWriter,
+        reader=read_sav,
+        description="SA-V: VIDEO_manual.json, a video's exact masks of every fourth frame",
+        has_tracks=True,
+        video_only=True,
+    ),
+}
 """The formats by name."""
 
 
