@@ -58,10 +58,13 @@ class Points:
 
 @dataclass(frozen=True)
 class PromptEmbeddings:
-    """Encoded prompts: `sparse` tokens of points and boxes, `dense` maps of mask prompts."""
+    """Encoded prompts: `sparse` tokens of points and boxes, `dense` maps of mask prompts.
+
+    E is B, or 1 where no prompt has a mask: one map for all.
+    """
 
     sparse: Float[Tensor, "B N C"]
-    dense: Float[Tensor, "B C H W"]
+    dense: Float[Tensor, "E C H W"]
 
 
 @dataclass(frozen=True)

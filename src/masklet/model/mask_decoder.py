@@ -38,13 +38,13 @@ class MaskDecoder(nn.Module):
 
     def forward(
         self,
-        embedding: Float[Tensor, "B C H W"],
+        embedding: Float[Tensor, "D C H W"],
         stride8: Float[Tensor, "E C8 H8 W8"],
         stride4: Float[Tensor, "E C4 H4 W4"],
         prompts: PromptEmbeddings,
         grid_position: Float[Tensor, "1 L C"],
     ) -> DecodedMasks:
-        """`stride8` and `stride4` are already projected (see `project_high_res`); of B images, or of one for all."""
+        """`stride8` and `stride4` are already projected (see `project_high_res`); each of B images, or of one."""
         scored = self.score(embedding, prompts, grid_position)
         return DecodedMasks(
             logits=self.draw(scored, stride8, stride4),
@@ -54,12 +54,12 @@ class MaskDecoder(nn.Module):
         )
 
     def score(
-        self, embedding: Float[Tensor, "B C H W"], prompts: PromptEmbeddings, grid_position: Float[Tensor, "1 L C"]
+        self, embedding: Float[Tensor, "E C H W"], prompts: PromptEmbeddings, grid_position: Float[Tensor, "1 L C"]
     ) -> ScoredPrompts:
         """The first half: scores of all candidates, and what their masks can be drawn from."""
         outputs = torch.cat((self.object_token, self.iou_token, self.mask_tokens))
         tokens = torch.cat((outputs.expand(len(prompts.sparse), -1, -1), prompts.sparse), dim=1)
-        image = (embedding + prompts.dense).flatten(2).transpose(1, 2)
+        image = (embedding + prompts.dense).flatten(2).transpose(1, 2).contiguous()
         tokens, image = self.transformer(tokens, image, grid_position)
         return ScoredPrompts(
             iou_scores=self.iou_head(tokens[:, 1]).sigmoid(),
@@ -81,8 +81,12 @@ class MaskDecoder(nn.Module):
         self, stride4: Float[Tensor, "B C H W"], stride8: Float[Tensor, "B C H2 W2"]
     ) -> tuple[Float[Tensor, "B C4 H W"], Float[Tensor, "B C8 H2 W2"]]:
         """The neck's two finer maps, projected to the widths at which they are added; once an image."""
-        return self.stride4_projection(stride4), self.stride8_projection(stride8)
+        # Channels last, as the decoder's own maps are: adding across layouts takes several times as long.
+        stride4, stride8 = self.stride4_projection(stride4), self.stride8_projection(stride8)
+        layout = torch.channels_last
+        return stride4.contiguous(memory_format=layout), stride8.contiguous(memory_format=layout)
 
     def _upscale(self, image: Tensor, stride8: Tensor, stride4: Tensor) -> Tensor:
-        x = F.gelu(self.upscale_norm(self.upscale1(image) + stride8))
-        return F.gelu(self.upscale2(x) + stride4)
+        # Added in place, since these are the largest maps of all, and fresh memory costs as much as the sum.
+        x = F.gelu(self.upscale_norm(self.upscale1(image).add_(stride8)))
+        return F.gelu(self.upscale2(x).add_(stride4))

@@ -43,7 +43,7 @@ class PromptEncoder(nn.Module):
         else:
             batch = 1 if mask_logits is None else len(mask_logits)
             sparse = self.labels.new_empty(batch, 0, self.labels.shape[1])
-        return PromptEmbeddings(sparse, self.encode_mask(mask_logits, len(sparse)))
+        return PromptEmbeddings(sparse, self.encode_mask(mask_logits))
 
     def encode_points(self, points: Points) -> Float[Tensor, "B N C"]:
         """Tokens of points and of one padding point more."""
@@ -53,10 +53,10 @@ class PromptEncoder(nn.Module):
         where = where.masked_fill((labels == PADDING)[..., None], 0.0)
         return where + self.labels[labels - PADDING]
 
-    def encode_mask(self, logits: Float[Tensor, "B 1 H W"] | None, batch: int) -> Float[Tensor, "B C H2 W2"]:
-        """The dense map of mask logits (at a quarter of the image's side), or of no mask."""
+    def encode_mask(self, logits: Float[Tensor, "B 1 H W"] | None) -> Float[Tensor, "E C H2 W2"]:
+        """The dense map of mask logits (at a quarter of the image's side), or of no mask: one for all prompts."""
         if logits is None:
-            return self.no_mask[:, :, None, None].expand(batch, -1, self.grid_side, self.grid_side)
+            return self.no_mask[:, :, None, None].expand(-1, -1, self.grid_side, self.grid_side)
         x = F.gelu(self.mask_norm1(self.mask_conv1(logits.to(self.no_mask.dtype))))
         x = F.gelu(self.mask_norm2(self.mask_conv2(x)))
         return self.mask_conv3(x)

@@ -89,7 +89,7 @@ class Sam2(nn.Module):
         return self.prompt_encoder(points, mask_logits)
 
     def decode_masks(
-        self, embedding: Float[Tensor, "B C H W"], features: ImageFeatures, prompts: PromptEmbeddings
+        self, embedding: Float[Tensor, "E C H W"], features: ImageFeatures, prompts: PromptEmbeddings
     ) -> DecodedMasks:
         """Masks for each prompt from `embedding`, the output of `attend_memory` for `features`.
 
@@ -98,7 +98,7 @@ class Sam2(nn.Module):
         position = self.prompt_encoder.grid_position()
         return self.mask_decoder(embedding, features.stride8, features.stride4, prompts, position)
 
-    def score_masks(self, embedding: Float[Tensor, "B C H W"], prompts: PromptEmbeddings) -> ScoredPrompts:
+    def score_masks(self, embedding: Float[Tensor, "E C H W"], prompts: PromptEmbeddings) -> ScoredPrompts:
         """The first half of `decode_masks`: the scores of each prompt's candidates, none of which is drawn yet."""
         return self.mask_decoder.score(embedding, prompts, self.prompt_encoder.grid_position())
 

@@ -106,9 +106,9 @@ def test_mask_logits_are_shrunk_by_two_small_convolutions(encoder):
     torch.testing.assert_close(encoder(None, logits).dense, expected, atol=1e-4, rtol=1e-4)
 
 
-def test_without_a_mask_the_dense_map_is_one_vector(encoder):
+def test_without_a_mask_the_dense_map_is_one_vector_for_all_prompts(encoder):
     dense = encoder(Points(torch.rand(3, 1, 2), torch.ones(3, 1, dtype=torch.long)), None).dense
-    assert dense.shape == (3, DIM, GRID, GRID)
+    assert dense.shape == (1, DIM, GRID, GRID)
     assert torch.equal(dense, encoder.no_mask.view(1, DIM, 1, 1).expand_as(dense))
 
 
@@ -116,14 +116,14 @@ def test_how_many_prompts_there_are(encoder):
     """As many as the points, else as the masks, else one."""
     mask = torch.randn(2, 1, SIDE // 4, SIDE // 4)
     points = Points(torch.rand(2, 4, 2), torch.ones(2, 4, dtype=torch.long))
-    for prompts, batch, tokens in (
-        (encoder(points, None), 2, 5),
-        (encoder(points, mask), 2, 5),
-        (encoder(None, mask), 2, 0),
-        (encoder(None, None), 1, 0),
+    for prompts, batch, tokens, maps in (
+        (encoder(points, None), 2, 5, 1),
+        (encoder(points, mask), 2, 5, 2),
+        (encoder(None, mask), 2, 0, 2),
+        (encoder(None, None), 1, 0, 1),
     ):
         assert prompts.sparse.shape == (batch, tokens, DIM)
-        assert prompts.dense.shape == (batch, DIM, GRID, GRID)
+        assert prompts.dense.shape == (maps, DIM, GRID, GRID)
 
 
 def test_places_are_computed_in_float32_whatever_the_weights(encoder):

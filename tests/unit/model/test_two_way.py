@@ -5,7 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from masklet.config import DecoderConfig
-from masklet.model.two_way import Attention, TwoWayLayer, TwoWayTransformer
+from masklet.model.two_way import Attention, CrossAttention, TwoWayLayer, TwoWayTransformer
+from masklet.training.lora import LoraConfig, LoraLinear
 
 DIM, HEADS = 8, 2
 CONFIG = DecoderConfig(depth=2, num_heads=HEADS, mlp_dim=12)
@@ -67,6 +68,87 @@ def test_attention(downsampling):
     assert attention.q_projection.out_features == DIM // downsampling
     q, k, v = torch.randn(2, 3, DIM), torch.randn(2, 6, DIM), torch.randn(2, 6, DIM)
     torch.testing.assert_close(attention(q, k, v), attend(attention, q, k, v), atol=1e-5, rtol=1e-5)
+
+
+WIDE, WIDE_HEADS = 32, 2
+"""With 16 inner channels: less than 8 tokens are few."""
+
+
+def cross_attention() -> CrossAttention:
+    torch.manual_seed(0)
+    attention = CrossAttention(WIDE, WIDE_HEADS, 2)
+    randomise(attention)
+    return attention
+
+
+def made_plain(attention: CrossAttention) -> Attention:
+    plain = Attention(WIDE, WIDE_HEADS, 2)
+    plain.load_state_dict(attention.state_dict())
+    return plain
+
+
+@pytest.fixture
+def projected(monkeypatch) -> list[int]:
+    """How many tokens were put through a projection, each time."""
+    lengths: list[int] = []
+    forward = nn.Linear.forward
+    monkeypatch.setattr(nn.Linear, "forward", lambda layer, x: lengths.append(x.shape[1]) or forward(layer, x))
+    return lengths
+
+
+@pytest.mark.parametrize(
+    ("num_q", "num_k", "batch_q", "batch_k", "rearranged"),
+    [
+        (3, 40, 2, 2, True),
+        (3, 40, 1, 1, True),
+        (3, 40, 2, 1, True),  # six tokens ask one image: still few
+        (3, 40, 4, 1, False),  # twelve do, for whom the image's keys are projected but once
+        (9, 40, 2, 2, False),
+        (40, 3, 2, 2, True),
+        (40, 3, 1, 4, True),
+        (40, 9, 2, 2, False),
+    ],
+)
+@torch.no_grad()
+def test_attention_between_few_and_many_is_attention(num_q, num_k, batch_q, batch_k, rearranged, projected):
+    attention = cross_attention()
+    q, k, v = torch.randn(batch_q, num_q, WIDE), torch.randn(batch_k, num_k, WIDE), torch.randn(batch_k, num_k, WIDE)
+    found = attention(q, k, v)
+    assert (max(projected) < 40) == rearranged, "whether the many tokens are spared"
+    expected = made_plain(attention)(q, k, v)
+    assert found.shape == (max(batch_q, batch_k), num_q, WIDE)
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_gradients_other_dtypes_and_autocast_take_plain_attention(projected):
+    attention = cross_attention()
+    q, k = torch.randn(2, 3, WIDE), torch.randn(2, 40, WIDE)
+    attention(q, k, k)
+    assert max(projected) == 40
+    with torch.no_grad():
+        projected.clear()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            attention(q, k, k)
+        assert max(projected) == 40
+        projected.clear()
+        attention.bfloat16()(q.bfloat16(), k.bfloat16(), k.bfloat16())
+        assert max(projected) == 40
+
+
+@pytest.mark.parametrize("name", ["q_projection", "k_projection", "v_projection", "out_projection"])
+@torch.no_grad()
+def test_adapters_count(name):
+    """They are beside the matrices, which are therefore not enough."""
+    attention = cross_attention()
+    adapted = LoraLinear(attention.get_submodule(name), LoraConfig(rank=2), torch.Generator().manual_seed(0))
+    nn.init.normal_(adapted.lora_up)
+    merged = cross_attention()
+    merged.get_submodule(name).weight.copy_(adapted.merged_weight())
+    setattr(attention, name, adapted)
+    few, many = torch.randn(2, 3, WIDE), torch.randn(2, 40, WIDE)
+    for q, k in ((few, many), (many, few)):
+        torch.testing.assert_close(attention(q, k, k), merged(q, k, k), atol=1e-4, rtol=1e-4)
+        assert not torch.allclose(attention(q, k, k), cross_attention()(q, k, k), atol=1e-2)
 
 
 def test_attention_across_is_half_as_wide():
