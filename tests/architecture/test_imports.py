@@ -60,12 +60,13 @@ FORBIDDEN_IN_MODEL = re.compile(r"compile|offload|hub\b|hugging|\bpath|safetenso
 
 @dataclass(frozen=True)
 class Import:
-    """One import statement's target, as a dotted name, and where it stands."""
+    """One import statement's target, as a dotted name, and where it stands. for_types: no program runs it."""
 
     file: Path
     line: int
     target: str
     top_level: bool
+    for_types: bool
 
     def __str__(self) -> str:
         return f"{self.file.relative_to(SOURCE.parent)}:{self.line} imports {self.target}"
@@ -87,11 +88,16 @@ def part_of(module: str) -> str:
 def imports_of(file: Path) -> Iterator[Import]:
     """Every import in a file. `from a import b` counts as the module a.b where there is one, else as a."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
-    not_at_once = {  # in functions, and for type checkers alone
+    inside_functions = {
         id(inner)
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-        or (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+        for inner in ast.walk(node)
+    }
+    for_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
         for inner in ast.walk(node)
     }
     package = module_name(file).split(".")
@@ -112,7 +118,7 @@ def imports_of(file: Path) -> Iterator[Import]:
             first = node.args[0] if node.args else None
             targets = [first.value] if isinstance(first, ast.Constant) and isinstance(first.value, str) else []
         for target in dict.fromkeys(targets):
-            yield Import(file, node.lineno, target, id(node) not in not_at_once)
+            yield Import(file, node.lineno, target, id(node) not in inside_functions, id(node) in for_types)
 
 
 IMPORTS = [found for file in FILES for found in imports_of(file)]
@@ -167,7 +173,8 @@ def test_optional_packages_are_not_needed_to_import() -> None:
     wrong = []
     for found in IMPORTS:
         package = found.target.split(".")[0]
-        if found.top_level and package in OPTIONAL and part_of(module_name(found.file)) not in OPTIONAL[package]:
+        needed = found.top_level and not found.for_types
+        if needed and package in OPTIONAL and part_of(module_name(found.file)) not in OPTIONAL[package]:
             wrong.append(str(found))
     assert not wrong, (
         "these packages come with an extra, so import them in the function that needs them:\n" + "\n".join(wrong)
