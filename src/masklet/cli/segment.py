@@ -7,7 +7,7 @@ RLE) and `cup.overlay.jpg`. Masks are numbered object by object, an object's bes
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from cyclopts import Parameter, validators
@@ -17,8 +17,9 @@ from masklet.cli.console import UsageError, complain, progress_bar, say, show_ro
 from masklet.cli.draw_options import DrawOptions
 from masklet.cli.inputs import collect_images, output_stems
 from masklet.cli.options import ModelOptions, PromptOptions
-from masklet.io.coco import coco_records, merge_coco
 from masklet.io.files import read_mask_png, write_image, write_json, write_mask_png
+from masklet.io.formats.coco import Record, coco_annotation, coco_categories, coco_image
+from masklet.io.formats.picture import ObjectMask
 from masklet.io.images import read_image
 from masklet.io.overlay import draw_overlay
 from masklet.predictors.image import ImagePredictor
@@ -59,7 +60,8 @@ class Report:
     """What a run has done so far: rows of the table, COCO records, and the pictures that failed, with the reason."""
 
     rows: list[tuple[str, ...]] = field(default_factory=list)
-    records: list[dict[str, Any]] = field(default_factory=list)
+    images: list[Record] = field(default_factory=list)
+    annotations: list[Record] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
 
@@ -110,8 +112,8 @@ def segment(
             except (OSError, ValueError, MemoryError, RuntimeError) as error:  # also too little memory for one picture
                 report.failures.append(_named(path, error))
             progress.advance(task)
-    if len(paths) > 1 and report.records:
-        write_json(output / "coco.json", merge_coco(report.records))
+    if len(paths) > 1 and report.images:
+        write_json(output / "coco.json", _coco(report.images, report.annotations))
     return _conclude(report, len(paths), output)
 
 
@@ -178,11 +180,27 @@ def write_outputs(target: Path, path: Path, found: FoundMasks, report: Report) -
         if not stale.exists():
             break
         stale.unlink()
-    first_id = 1 + sum(len(record["annotations"]) for record in report.records)
-    record = coco_records(path, len(report.records) + 1, found.masks, found.scores, first_id)
-    write_json(target.with_name(f"{target.name}.coco.json"), record)
+    objects = [
+        ObjectMask.of_mask(mask, number, score=float(score))
+        for number, (mask, score) in enumerate(zip(found.masks, found.scores, strict=True), start=1)
+    ]
+    image = coco_image(path.as_posix(), found.masks.shape[1:], 1 + len(report.images))
+    first_id = 1 + len(report.annotations)
+    annotations = [
+        coco_annotation(one, id_, image["id"]) for id_, one in enumerate(filter(_has_pixels, objects), start=first_id)
+    ]
+    write_json(target.with_name(f"{target.name}.coco.json"), _coco([image], annotations))
     report.rows += rows
-    report.records.append(record)
+    report.images.append(image)
+    report.annotations += annotations
+
+
+def _has_pixels(found: ObjectMask) -> bool:
+    return found.area > 0
+
+
+def _coco(images: list[Record], annotations: list[Record]) -> dict[str, list[Record]]:
+    return {"images": images, "annotations": annotations, "categories": coco_categories()}
 
 
 def _named(path: Path, error: Exception) -> str:
@@ -199,5 +217,5 @@ def _conclude(report: Report, num_images: int, output: Path) -> int:
     for failure in report.failures:
         complain(failure)
     if report.failures and num_images > 1:
-        complain(f"{len(report.failures)} failed, {len(report.records)} of {num_images} pictures are done")
+        complain(f"{len(report.failures)} failed, {len(report.images)} of {num_images} pictures are done")
     return 1 if report.failures else 0

@@ -19,9 +19,10 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from masklet.datasets.coco_regions import CocoFile, Region, read_regions
 from masklet.datasets.mask_files import open_masks, pair_masks
+from masklet.datasets.regions import Region, read_regions
 from masklet.io.files import read_json
+from masklet.io.formats.coco_file import CocoFile
 from masklet.io.images import natural_key
 
 ImageDataKind: TypeAlias = Literal["coco", "bsds", "sa1b", "masks"]
@@ -129,7 +130,7 @@ def _open_coco(root: Path, pictures: Path | None) -> ImageDataset:
     coco = CocoFile(file)
     folders = [pictures] if pictures else [file.parent, file.parent / "images"]
     images = [
-        AnnotatedImage(path=find_picture(coco.file_name(id_), folders), source=file, read=partial(coco.read, id_))
+        AnnotatedImage(path=find_picture(coco.file_name(id_), folders), source=file, read=partial(_read_coco, coco, id_))
         for id_ in coco.annotated
     ]
     notes = []
@@ -138,6 +139,10 @@ def _open_coco(root: Path, pictures: Path | None) -> ImageDataset:
     if empty := len(coco.images) - len(images):
         notes.append(f"{empty} pictures without annotations were left out")
     return ImageDataset(name=file.stem, kind="coco", images=tuple(images), notes=tuple(notes))
+
+
+def _read_coco(coco: CocoFile, image_id: int) -> list[Region]:
+    return read_regions(coco.annotations(image_id), coco.size(image_id), coco.path)
 
 
 def find_picture(name: str, folders: list[Path]) -> Path:

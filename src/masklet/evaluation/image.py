@@ -20,8 +20,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import torch
 
-from masklet.datasets.coco_regions import Region
 from masklet.datasets.image_data import AnnotatedImage
+from masklet.datasets.regions import Region
 from masklet.evaluation.clicks import Click, correction_click
 from masklet.io.images import read_image
 from masklet.ops.boxes import masks_to_boxes

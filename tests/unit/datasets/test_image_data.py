@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from masklet.datasets.coco_regions import Region
 from masklet.datasets.image_data import open_image_dataset
+from masklet.datasets.regions import Region
 from masklet.io.files import write_mask_png
 from masklet.io.label_maps import write_labels
 from masklet.ops.rle import encode_rle

@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from masklet.datasets.coco_regions import Region
 from masklet.datasets.image_data import AnnotatedImage
+from masklet.datasets.regions import Region
 from masklet.evaluation.clicks import correction_click
 from masklet.evaluation.image import ImageOptions, ImageScores, PromptKind, RegionScores, evaluate_images
 from masklet.model import Sam2

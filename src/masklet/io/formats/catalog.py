@@ -5,13 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from masklet.io.formats.coco import CocoWriter, read_coco
 from masklet.io.formats.cvat import CvatWriter
 from masklet.io.formats.cvat_reader import read_cvat
+from masklet.io.formats.geojson import GeojsonWriter, read_geojson
 from masklet.io.formats.label_studio import LabelStudioWriter, read_label_studio
 from masklet.io.formats.labelme import LabelmeWriter, read_labelme
 from masklet.io.formats.picture import AnnotatedPicture, VideoInfo
+from masklet.io.formats.png import PngWriter, read_png
+from masklet.io.formats.sa1b import Sa1bWriter, read_sa1b
 from masklet.io.formats.sav import SavWriter, read_sav
+from masklet.io.formats.voc import VocWriter, read_voc
 from masklet.io.formats.writer import AnnotationWriter
+from masklet.io.formats.yolo import YoloWriter, read_yolo
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +39,41 @@ class Format:
 
 
 FORMATS: Mapping[str, Format] = {
+    "coco": Format(
+        writer=CocoWriter,
+        reader=read_coco,
+        description="COCO: annotations.json of all pictures, exact masks as RLE; of a video with tracks",
+        has_tracks=True,
+    ),
+    "sa1b": Format(
+        writer=Sa1bWriter,
+        reader=read_sa1b,
+        description="SA-1B: STEM.json of each picture, exact masks as RLE",
+    ),
+    "yolo": Format(
+        writer=YoloWriter,
+        reader=read_yolo,
+        description="YOLO segmentation: labels/STEM.txt of outlines and data.yaml, to train Ultralytics' models with",
+        pictures="needed",
+    ),
+    "voc": Format(
+        writer=VocWriter,
+        reader=read_voc,
+        description="Pascal VOC and DAVIS: PNG label maps of objects and of classes, one object a pixel",
+        pictures="taken",
+    ),
+    "png": Format(
+        writer=PngWriter,
+        reader=read_png,
+        description="PNG: STEM/ID.png, an exact mask an object, 255 inside",
+        pictures="taken",
+    ),
+    "geojson": Format(
+        writer=GeojsonWriter,
+        reader=read_geojson,
+        description="GeoJSON: STEM.geojson of polygons with holes, in pixels",
+        pictures="taken",
+    ),
     "labelme": Format(
         writer=LabelmeWriter,
         reader=read_labelme,

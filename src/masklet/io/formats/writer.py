@@ -60,6 +60,11 @@ class StagedWriter(ABC):
                 f"{self.folder} cannot be written to ({error.strerror}): name another folder for the annotations"
             ) from error
 
+    @property
+    def num_pictures(self) -> int:
+        """How many pictures were written so far."""
+        return len(self._written)
+
     @abstractmethod
     def _add(self, picture: AnnotatedPicture) -> None:
         """Write what the format has of a picture."""

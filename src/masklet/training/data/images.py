@@ -13,10 +13,11 @@ from typing import Any, get_args
 
 import numpy as np
 
-from masklet.datasets.coco_regions import CocoFile, read_regions
 from masklet.datasets.image_data import find_beside, find_picture, read_sa1b_annotations
 from masklet.datasets.layout import name_some, require_folder
 from masklet.datasets.mask_files import MaskedPicture, MaskObjects, open_masks, pair_masks
+from masklet.datasets.regions import read_regions
+from masklet.io.formats.coco_file import CocoFile
 from masklet.io.images import natural_key
 from masklet.training.data.pictures import MaskReader, PictureClips, PictureConfig
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from masklet.datasets.coco_regions import CocoFile, read_regions, to_mask
+from masklet.io.formats.coco_file import CocoFile, to_mask
 from masklet.ops.rle import encode_rle, rle_runs
 
 SIZE = (10, 12)
@@ -69,12 +69,7 @@ def test_polygons_need_the_pictures_size() -> None:
         to_mask([SQUARE], None)
 
 
-def test_the_annotation_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"annotation 7 of .*file\.json.*'segmentation' is missing"):
-        read_regions([{"id": 7}], SIZE, tmp_path / "file.json")
-
-
-def test_a_file_gives_regions_by_picture(tmp_path: Path) -> None:
+def test_a_file_gives_annotations_by_picture(tmp_path: Path) -> None:
     crowd = {"id": 2, "image_id": 5, "segmentation": encode_rle(blob()), "iscrowd": 1}
     other = {"id": 3, "image_id": 6, "segmentation": encode_rle(blob())}
     images = [
@@ -86,8 +81,9 @@ def test_a_file_gives_regions_by_picture(tmp_path: Path) -> None:
     file = CocoFile(write(tmp_path / "x.json", images=images, annotations=[annotation, crowd, other]))
     assert (file.annotated, file.num_crowds) == ([6, 5], 1)
     assert [file.file_name(id_) for id_ in file.annotated] == ["val2017/0006.jpg", "a.jpg"]
-    assert [region.name for region in file.read(5)] == ["1"]
-    assert (file.read(6)[0].mask == blob()).all()
+    assert (file.annotations(5), file.crowds(5)) == ([annotation], [crowd])
+    assert (file.annotations(6), file.crowds(6)) == ([other], [])
+    assert (file.size(5), file.size(6)) == ((10, 12), None)
 
 
 def test_an_image_without_a_file_is_named(tmp_path: Path) -> None:

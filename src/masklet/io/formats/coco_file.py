@@ -1,12 +1,10 @@
-"""Regions of a COCO annotation file, and of others that keep masks in the same way: LVIS, SA-1B.
+"""COCO annotation files as they are, and the masks of their segmentations, which LVIS and SA-1B have alike.
 
-The file is read whole, as it is one JSON value; masks are made when they are asked for. Of the categories only the
-names are kept, to choose by: what is pointed at has no name. Crowds, which are many objects in one mask, are left out
-and counted.
+The file is read whole, as it is one JSON value; masks are made when they are asked for. Of the categories the names are
+kept. Crowds, which are many objects in one mask, are kept apart.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +19,10 @@ FEWEST_NUMBERS = 6
 """A polygon of fewer than three corners, x and y each, covers nothing."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Region:
-    """One annotated object or part: what the data set calls it, and its mask (H, W)."""
-
-    name: str
-    mask: Bool[np.ndarray, "H W"]
-
-
 class CocoFile:
     """The pictures of an annotation file, by their ids, and what is annotated on each.
 
-    categories: names by id, none where the file has none. num_crowds: how many annotations were left out.
+    categories: names by id, none where the file has none.
     FileNotFoundError; ValueError, naming the file, for what is no JSON, lacks `images` or `annotations`, or annotates a
     picture that it does not list.
     """
@@ -45,8 +35,8 @@ class CocoFile:
                 raise ValueError(f"{path} has no list {key!r}: a COCO file has images and annotations")
         self.images: dict[int, dict[str, Any]] = {}
         self._annotations: dict[int, list[dict[str, Any]]] = {}
+        self._crowds: dict[int, list[dict[str, Any]]] = {}
         self.categories: dict[int, str] = {}
-        self.num_crowds = 0
         try:
             for category in contents.get("categories") or ():
                 self.categories[category["id"]] = str(category["name"])
@@ -55,7 +45,7 @@ class CocoFile:
             for annotation in contents["annotations"]:
                 self._sort_in(annotation)
         except (KeyError, TypeError) as error:
-            raise ValueError(f"an entry of {path} is not as COCO has it: {_reason(error)}") from error
+            raise ValueError(f"an entry of {path} is not as COCO has it: {reason_of(error)}") from error
 
     def _sort_in(self, annotation: dict[str, Any]) -> None:
         image_id = annotation["image_id"]
@@ -64,10 +54,13 @@ class CocoFile:
                 f"{self.path} annotates the image {image_id} (annotation {annotation.get('id')}), which is not among "
                 f"its {len(self.images)} images"
             )
-        if annotation.get("iscrowd"):
-            self.num_crowds += 1
-        else:
-            self._annotations.setdefault(image_id, []).append(annotation)
+        kind = self._crowds if annotation.get("iscrowd") else self._annotations
+        kind.setdefault(image_id, []).append(annotation)
+
+    @property
+    def num_crowds(self) -> int:
+        """How many annotations are of crowds."""
+        return sum(map(len, self._crowds.values()))
 
     @property
     def annotated(self) -> list[int]:
@@ -86,26 +79,14 @@ class CocoFile:
         """What is annotated on a picture, as the file has it, without crowds."""
         return self._annotations.get(image_id, [])
 
+    def crowds(self, image_id: int) -> list[dict[str, Any]]:
+        """The crowds of a picture, as the file has them."""
+        return self._crowds.get(image_id, [])
+
     def size(self, image_id: int) -> tuple[int, int] | None:
         """A picture's (height, width), if the file says it."""
         image = self.images[image_id]
         return (image["height"], image["width"]) if {"height", "width"} <= image.keys() else None
-
-    def read(self, image_id: int) -> list[Region]:
-        """A picture's regions. ValueError names the file and the annotation whose mask cannot be read."""
-        return read_regions(self.annotations(image_id), self.size(image_id), self.path)
-
-
-def read_regions(annotations: Sequence[Mapping[str, Any]], size: tuple[int, int] | None, source: Path) -> list[Region]:
-    """Regions of annotations as COCO has them. size: the picture's (height, width), which polygons need."""
-    regions = []
-    for index, annotation in enumerate(annotations):
-        name = str(annotation.get("id", index))
-        try:
-            regions.append(Region(name=name, mask=to_mask(annotation["segmentation"], size)))
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"annotation {name} of {source} cannot be read: {_reason(error)}") from error
-    return regions
 
 
 def to_mask(segmentation: Any, size: tuple[int, int] | None) -> Bool[np.ndarray, "H W"]:
@@ -132,5 +113,6 @@ def to_mask(segmentation: Any, size: tuple[int, int] | None) -> Bool[np.ndarray,
     return decode_rle(merged)
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """What is wrong with an entry, for messages."""
     return f"{error} is missing" if isinstance(error, KeyError) else str(error)
