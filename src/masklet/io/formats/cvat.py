@@ -22,6 +22,7 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
+from masklet.io.formats.frame_order import check_frame
 from masklet.io.formats.picture import AnnotatedPicture, ObjectMask, VideoInfo
 from masklet.io.formats.writer import StagedWriter
 from masklet.ops.polygons import mask_to_polygons
@@ -66,7 +67,7 @@ class CvatWriter(StagedWriter):
         if self.video is None:
             self._add_picture(picture)
         else:
-            self._add_frame(picture)
+            self._add_frame(picture, check_frame(picture, self.video, self._frames.stop))
         self._labels |= dict.fromkeys(found.label for found in picture.visible)
 
     def _add_picture(self, picture: AnnotatedPicture) -> None:
@@ -76,13 +77,7 @@ class CvatWriter(StagedWriter):
         self._pictures.write(_line(image))
         self._frames = range(len(self._frames) + 1)
 
-    def _add_frame(self, picture: AnnotatedPicture) -> None:
-        frame = picture.frame_index
-        if frame is None or frame < self._frames.stop:
-            raise ValueError(
-                f"CVAT's tracks are written in the order of frames: {picture.name} has the frame_index {frame}, but "
-                f"{self._frames.stop} or more was expected"
-            )
+    def _add_frame(self, picture: AnnotatedPicture, frame: int) -> None:
         visible = {found.id: found for found in picture.visible}
         for id_ in self._tracks.keys() - visible.keys():
             self._end_track(id_, frame)

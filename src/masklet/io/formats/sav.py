@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from masklet.io.files import read_json
+from masklet.io.formats.frame_order import check_frame
 from masklet.io.formats.picture import AnnotatedPicture, ObjectMask, VideoInfo
 from masklet.io.formats.reading import naming
 from masklet.io.formats.writer import StagedWriter
@@ -67,17 +68,7 @@ class SavWriter(StagedWriter):
         self._frames = self._open("frames")
 
     def _add(self, picture: AnnotatedPicture) -> None:
-        frame = picture.frame_index
-        if frame is None or frame <= self._last_frame:
-            raise ValueError(
-                f"SA-V's frames are written in order: {picture.name} has the frame_index {frame}, but "
-                f"{self._last_frame + 1} or more was expected"
-            )
-        if picture.size != (self._info.height, self._info.width):
-            raise ValueError(
-                f"{picture.name} is {picture.width} x {picture.height} pixels, but the video {self._info.name} is "
-                f"{self._info.width} x {self._info.height}"
-            )
+        frame = check_frame(picture, self._info, self._last_frame + 1)
         if frame % ANNOTATION_STEP == 0:
             index, visible = frame // ANNOTATION_STEP, picture.visible
             self._frames.write(json.dumps([index, {found.id: found.rle["counts"] for found in visible}]) + "\n")
