@@ -31,12 +31,9 @@ class WindowResizer:
         self._pixels_between = self._rows.num_outputs[:, None] * self._columns.num_outputs
 
     def window(self, occupied: Bool[Tensor, "B h w"]) -> tuple[slice, slice]:
-        """Rows and columns that any of the low-res pixels marked in `occupied` reaches; both empty where none does."""
-        if not occupied.any():
-            return slice(0, 0), slice(0, 0)
-        left, top, right, bottom = masks_to_boxes(occupied).unbind(-1)
-        rows = self._rows.reached(int(top.min()), int(bottom.max()))
-        return rows, self._columns.reached(int(left.min()), int(right.max()))
+        """Rows and columns that any of the low-res pixels marked in `occupied` reaches; at least one of each."""
+        left, top, right, bottom = masks_to_boxes(occupied.any(0)).tolist()
+        return self._rows.reached(top, bottom), self._columns.reached(left, right)
 
     def bands(
         self, logits: Float[Tensor, "B h w"], rows: slice, columns: slice, max_pixels: int
@@ -47,7 +44,7 @@ class WindowResizer:
         """
         num_rows, num_columns = rows.stop - rows.start, columns.stop - columns.start
         narrow = self._columns.blend(logits, columns, 2)
-        step = max(1, max_pixels // max(1, len(logits) * num_columns))
+        step = max(1, max_pixels // (len(logits) * num_columns))
         for start in range(0, num_rows, step):
             stop = min(start + step, num_rows)
             yield slice(start, stop), self._rows.blend(narrow, slice(rows.start + start, rows.start + stop), 1)
@@ -82,10 +79,10 @@ class _Axis:
         self._on_device = [tensor.to(device) for tensor in (self._first, self._second, 1 - weight, weight)]
 
     def reached(self, start: int, end: int) -> slice:
-        """The outputs that are blended from any of the inputs `start` to `end`, which is one of them."""
-        first = int(torch.searchsorted(self._second, start))
+        """The outputs that are blended from any of the inputs `start` to `end`, which is one of them; at least one."""
+        first = min(int(torch.searchsorted(self._second, start)), len(self._first) - 1)
         last = int(torch.searchsorted(self._first, end, right=True))
-        return slice(first, max(first, last))
+        return slice(first, max(first + 1, last))
 
     def blend(self, values: Tensor, outputs: slice, dim: int) -> Tensor:
         """Outputs along an axis, the others left as they are."""

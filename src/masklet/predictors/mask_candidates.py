@@ -1,9 +1,9 @@
 """Candidate masks of one crop: from points to masks at full size that passed the filters, as run lengths.
 
 The order of the work is what makes it quick: candidates are scored before any is drawn, those with a low predicted
-IoU are never drawn, and of the others only the window where there is something is brought to full size, a few masks
-at a time. A mask that passes is at once encoded and let go. The numbers are those of upstream, which brings all
-candidates of a batch to full size first.
+IoU are never drawn, those that cannot be stable are let go at low resolution, and of the others only the window where
+there is something is brought to full size, one or a few at a time. A mask that passes is at once encoded and let go.
+The numbers are those of upstream, which brings all candidates of a batch to full size first.
 """
 
 from collections.abc import Iterator, Sequence
@@ -194,22 +194,23 @@ class FullSizeFilter:
     def _select_some(self, proposals: Proposals) -> Candidates:
         rows, columns = self._resizer.window(proposals.logits > self._below - rounding_margin(self._below))
         masks, stability = self._cut(proposals.logits, rows, columns)
+        kept = torch.ones_like(stability, dtype=torch.bool)
         if self._options.stability_score_thresh > 0:
-            stable = stability >= self._options.stability_score_thresh
-            masks, stability, proposals = masks[stable], stability[stable], proposals[stable]
+            kept = stability >= self._options.stability_score_thresh
+            if not kept.any():
+                return Candidates.join([])
         boxes = self._boxes(masks, (columns.start, rows.start))
-        whole = ~is_cut_by_crop(boxes, self._crop, self._image_size)
-        masks = masks[whole].cpu().numpy()
+        kept &= ~is_cut_by_crop(boxes, self._crop, self._image_size)
         left, top = self._crop.box[:2]
         corner = (left + columns.start, top + rows.start)
-        offset = torch.tensor([left, top], device=boxes.device)
+        chosen = kept.nonzero()[:, 0].tolist()
         return Candidates(
-            rles=[encode_rle_part(mask, corner, self._image_size) for mask in masks],
-            boxes=boxes[whole].cpu(),
-            predicted_ious=proposals.predicted_ious[whole].cpu(),
-            stability_scores=stability[whole].cpu(),
-            points=(proposals.points[whole] + offset).cpu(),
-            crop_boxes=torch.tensor([self._crop.box]).expand(len(masks), 4),
+            rles=[encode_rle_part(masks[index].cpu().numpy(), corner, self._image_size) for index in chosen],
+            boxes=boxes[kept].cpu(),
+            predicted_ious=proposals.predicted_ious[kept].cpu(),
+            stability_scores=stability[kept].cpu(),
+            points=proposals.points[kept].cpu() + torch.tensor([left, top]),
+            crop_boxes=torch.tensor([self._crop.box]).expand(len(chosen), 4),
         )
 
     def _cut(self, logits: Tensor, rows: slice, columns: slice) -> tuple[Tensor, Tensor]:
@@ -217,18 +218,18 @@ class FullSizeFilter:
         shape = (len(logits), rows.stop - rows.start, columns.stop - columns.start)
         # Comparisons that write int8 or float32 are several times as quick on a CPU as those that write bool.
         masks = torch.empty(shape, dtype=torch.int8, device=logits.device)
-        inner = torch.zeros(len(logits), device=logits.device)
+        inner = torch.zeros(len(logits), dtype=torch.int64, device=logits.device)
         outer = torch.zeros_like(inner)
         for part, band in self._resizer.bands(logits, rows, columns, self._max_pixels):
             torch.gt(band, self._options.mask_threshold, out=masks[:, part])
             exceeds = torch.empty_like(band)
-            inner += torch.gt(band, self._above, out=exceeds).sum((1, 2))
-            outer += torch.gt(band, self._below, out=exceeds).sum((1, 2))
-        return masks.view(torch.bool), torch.where(outer > 0, inner / outer.clamp(min=1), 0.0)
+            inner += torch.gt(band, self._above, out=exceeds).sum((1, 2)).long()
+            outer += torch.gt(band, self._below, out=exceeds).sum((1, 2)).long()
+        return masks.view(torch.bool), torch.where(outer > 0, inner.float() / outer.clamp(min=1), 0.0)
 
     def _boxes(self, masks: Tensor, corner: tuple[int, int]) -> Tensor:
         """Boxes XYXY in image pixels of masks in a window of the crop; of an empty mask the crop's first pixel."""
         in_window = masks_to_boxes(masks)
-        occupied = masks.flatten(1).any(1) if masks.numel() else torch.zeros_like(in_window[:, 0], dtype=torch.bool)
+        occupied = masks[:, 0, 0] | (in_window != 0).any(1)
         in_crop = torch.where(occupied[:, None], in_window + torch.tensor(corner * 2, device=masks.device), 0)
         return in_crop + torch.tensor(self._crop.box[:2] * 2, device=masks.device)

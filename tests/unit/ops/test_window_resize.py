@@ -49,11 +49,13 @@ def test_nothing_exceeds_the_threshold_beyond_the_window(low_res_size, size, see
 def test_windows_are_tight():
     resizer = WindowResizer((8, 8), (80, 160), "cpu")
     occupied = torch.zeros((1, 8, 8), dtype=torch.bool)
-    assert resizer.window(occupied) == (slice(0, 0), slice(0, 0))
+    assert resizer.window(occupied) == (slice(0, 15), slice(0, 30))  # what the first pixel reaches, for want of another
     occupied[0, 3, 4] = True
     rows, columns = resizer.window(occupied)
     assert (rows, columns) == (slice(25, 45), slice(70, 110))  # from the middle of the pixel before to that after it
-    assert list(resizer.bands(torch.zeros((1, 8, 8)), slice(0, 0), slice(0, 0), max_pixels=9)) == []
+    skipped = torch.zeros((1, 8, 8), dtype=torch.bool)
+    skipped[0, 7, 7] = True
+    assert WindowResizer((8, 8), (1, 1), "cpu").window(skipped) == (slice(0, 1), slice(0, 1))
 
 
 @settings(deadline=None)
