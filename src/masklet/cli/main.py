@@ -13,7 +13,9 @@ from cyclopts import App, CycloptsError, Parameter
 
 from masklet.cli.bench import bench
 from masklet.cli.console import PROGRAM, UsageError, complain
+from masklet.cli.convert import convert
 from masklet.cli.evaluate import evaluate
+from masklet.cli.everything import everything
 from masklet.cli.models import models
 from masklet.cli.segment import segment
 from masklet.cli.track import track
@@ -22,15 +24,19 @@ DONE, FAILED, MISUSED, STOPPED = 0, 1, 2, 130
 
 app = App(
     name=PROGRAM,
-    help="Point at something in a picture and get its mask, or in a video and follow it.\n\nFor example:\n\n"
+    help="Point at something in a picture and get its mask, or in a video and follow it; or find everything there is."
+    "\n\nFor example:\n\n"
     "    masklet segment cup.jpg --point 290,160 --output out\n"
-    "    masklet track clip.mp4 --point 210,350 --output out",
+    "    masklet track clip.mp4 --point 210,350 --output out\n"
+    "    masklet everything photos/ --output out --format coco",
     suppress_keyboard_interrupt=False,
     version=lambda: version("masklet"),
     help_format="markdown",
 )
 app.command(segment)
 app.command(track)
+app.command(everything)
+app.command(convert)
 app.command(models)
 app.command(evaluate)
 app.command(bench)
