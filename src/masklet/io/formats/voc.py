@@ -46,15 +46,16 @@ class VocWriter(StagedWriter):
                 f"{picture.name} has the object {last}, and a VOC picture has room for the ids 1 to {BORDER - 1}: take "
                 "the format png or coco"
             )
-        objects, classes = np.zeros(picture.size, np.int32), np.zeros(picture.size, np.int32)
         known = dict(self._classes)
-        for found in sorted(picture.objects, key=lambda found: -found.area):
-            mask = found.mask
-            objects[mask] = found.id
-            classes[mask] = known.setdefault(found.label, 1 + len(known))
+        for found in picture.visible:
+            known.setdefault(found.label, 1 + len(known))
         if len(known) >= BORDER:
             raise ValueError(f"with {picture.name} there are over {BORDER - 1} labels: take the format png or coco")
         self._classes = known
+        objects, classes = np.zeros(picture.size, np.int32), np.zeros(picture.size, np.int32)
+        for found in sorted(picture.visible, key=lambda found: -found.area):
+            mask = found.mask
+            objects[mask], classes[mask] = found.id, known[found.label]
         stem = picture_stem(picture.name)
         write_labels(self._stage(f"{OBJECTS}/{stem}.png"), objects)
         write_labels(self._stage(f"{CLASSES}/{stem}.png"), classes)

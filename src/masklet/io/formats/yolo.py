@@ -10,7 +10,7 @@ it fills those pixels and no more. Ids and scores are not kept; of a video the f
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import cv2
@@ -22,7 +22,8 @@ from masklet.io.formats.picture import DEFAULT_LABEL, AnnotatedPicture, ObjectMa
 from masklet.io.formats.pictures import find_picture
 from masklet.io.formats.reading import files_in, naming
 from masklet.io.formats.writer import StagedWriter, picture_stem
-from masklet.ops.polygons import mask_to_polygons
+from masklet.ops.masks import mask_iou
+from masklet.ops.polygons import LEAST_IOU, TOLERANCE, mask_to_polygons
 from masklet.ops.rings import cut_at_repeats, join_rings
 
 INSET, SHIFT = 0.375, -0.2
@@ -54,16 +55,29 @@ class YoloWriter(StagedWriter):
         self._stage(f"labels/{picture_stem(picture.name)}.txt").write_bytes("".join(lines).encode("ascii"))
 
     def _finish(self) -> None:
-        names = "".join(f"  {number}: {json.dumps(label, ensure_ascii=False)}\n" for label, number in self._classes.items())
-        text = f"path: .\ntrain: images\nval: images\nnames:{' {}' if not names else ''}\n{names}"
+        labels = [f"  {number}: {json.dumps(label, ensure_ascii=False)}" for label, number in self._classes.items()]
+        names = ["names:", *labels] if labels else ["names: {}"]
+        text = "\n".join(["path: .", "train: images", "val: images", *names, ""])
         self._stage("data.yaml").write_bytes(text.encode("utf-8"))
 
 
 def _outline(mask: Bool[np.ndarray, "H W"]) -> Float[np.ndarray, "N 2"]:
     """One ring around all of a mask, in pixels: the largest part first."""
-    polygons = sorted(mask_to_polygons(mask, inset=INSET), key=lambda polygon: -polygon.area)
-    joined = join_rings([ring for polygon in polygons for ring in polygon.rings])
-    return np.maximum(joined + SHIFT, 0)
+    rings: list[np.ndarray] = []
+    for tolerance in (TOLERANCE, TOLERANCE / 2, 0.0):
+        polygons = sorted(mask_to_polygons(mask, tolerance=tolerance, inset=INSET), key=lambda polygon: -polygon.area)
+        rings = [np.maximum(ring + SHIFT, 0) for polygon in polygons for ring in polygon.rings]
+        # Simplified lines pass other pixels than those that the outline does.
+        if mask_iou(_draw(rings, mask.shape), mask) >= LEAST_IOU:
+            break
+    return join_rings(rings)
+
+
+def _draw(rings: Sequence[np.ndarray], size: tuple[int, ...]) -> Bool[np.ndarray, "H W"]:
+    """What tools make of rings: the pixels on them and within an odd number of them."""
+    drawn = np.zeros(size, np.uint8)
+    cv2.fillPoly(drawn, [np.floor(ring).astype(np.int32) for ring in rings], 1)
+    return drawn.astype(bool)
 
 
 def read_yolo(path: Path, *, pictures: Path) -> Iterator[AnnotatedPicture]:
@@ -110,7 +124,5 @@ def _read_line(line: str, id_: int, size: tuple[int, int], names: dict[int, str]
         raise ValueError("its corners are not finite numbers")
     # Without the bridges, which would be drawn a pixel wide; of lines that are no bridges nothing is drawn twice.
     rings = [part for part in cut_at_repeats(np.round(ring, 3)) if len(part) > 2]
-    drawn = np.zeros(size, np.uint8)
-    cv2.fillPoly(drawn, [np.floor(part).astype(np.int32) for part in rings or [ring]], 1)
     label = DEFAULT_LABEL if names is None and number == 0 else (names or {}).get(number, str(number))
-    return ObjectMask.of_mask(drawn.astype(bool), id_, label=label, score=score)
+    return ObjectMask.of_mask(_draw(rings or [ring], size), id_, label=label, score=score)
