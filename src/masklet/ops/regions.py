@@ -24,6 +24,6 @@ def _components(mask: np.ndarray, min_area: int | float) -> tuple[np.ndarray, np
     areas = stats[1:, cv2.CC_STAT_AREA]
     if len(areas) == 0:
         return np.zeros_like(mask), np.zeros_like(mask)
-    is_small: np.ndarray = np.concatenate([[False], areas < min_area])
-    small = is_small[labels] if is_small.any() else np.zeros_like(mask)
+    is_small = np.concatenate([[False], areas < min_area])
+    small = np.take(is_small, labels) if is_small.any() else np.zeros_like(mask)
     return small, labels == 1 + int(areas.argmax())
