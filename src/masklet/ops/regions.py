@@ -21,9 +21,8 @@ def remove_small_islands(mask: Bool[np.ndarray, "H W"], min_area: int | float) -
 def _components(mask: np.ndarray, min_area: int | float) -> tuple[np.ndarray, np.ndarray]:
     """Where components smaller than `min_area` are, and where the largest (the first of equals) is."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    if len(areas) == 0:
-        return np.zeros_like(mask), np.zeros_like(mask)
-    is_small = np.concatenate([[False], areas < min_area])
-    small = np.take(is_small, labels) if is_small.any() else np.zeros_like(mask)
-    return small, labels == 1 + int(areas.argmax())
+    areas = stats[:, cv2.CC_STAT_AREA]
+    areas[0] = 0  # label 0 is what lies outside all components
+    is_small = areas < min_area
+    is_small[0] = False
+    return is_small[labels], mask & (labels == int(areas.argmax()))
