@@ -20,7 +20,8 @@ def remove_small_islands(mask: Bool[np.ndarray, "H W"], min_area: int | float) -
 
 def _components(mask: np.ndarray, min_area: int | float) -> tuple[np.ndarray, np.ndarray]:
     """Where components smaller than `min_area` are, and where the largest (the first of equals) is."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    _, numbers, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    labels = np.asarray(numbers, dtype=np.int32)  # as they are; OpenCV's types leave it open
     areas = stats[:, cv2.CC_STAT_AREA]
     areas[0] = 0  # label 0 is what lies outside all components
     is_small = areas < min_area
