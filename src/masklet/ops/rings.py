@@ -60,7 +60,7 @@ def cut_at_repeats(ring: Shaped[np.ndarray, "N 2"]) -> list[np.ndarray]:
 
 
 def join_rings(rings: Sequence[Shaped[np.ndarray, "_ 2"]]) -> Shaped[np.ndarray, "M 2"]:
-    """One ring of several, each joined by a bridge of no width from its corner nearest to those joined before.
+    """One ring of several, each joined by a short bridge of no width to those joined before it.
 
     What an even number of rings surround is outside, as before, if it is filled by the even-odd rule, and also by the
     nonzero rule if holes go round the other way. `cut_at_repeats` undoes it.
@@ -73,12 +73,12 @@ def join_rings(rings: Sequence[Shaped[np.ndarray, "_ 2"]]) -> Shaped[np.ndarray,
     return joined
 
 
-def _nearest(ring: np.ndarray, other: np.ndarray) -> tuple[int, int]:
-    """The indices of the corners of two rings that are nearest to each other."""
-    best = (np.inf, 0, 0)
-    for start in range(0, len(other), 256):  # so that rings of many corners take little memory
-        part = other[start : start + 256]
-        distances = ((ring[:, None] - part[None]) ** 2).sum(-1)
-        here, there = divmod(int(distances.argmin()), len(part))
-        best = min(best, (float(distances[here, there]), here, start + there))
-    return best[1], best[2]
+def _nearest(joined: np.ndarray, ring: np.ndarray) -> tuple[int, int]:
+    """The indices of a corner of each that are near each other: nearest to the ring's middle, and from there on."""
+    here = _index_nearest(joined, ring.mean(0))
+    there = _index_nearest(ring, joined[here])
+    return _index_nearest(joined, ring[there]), there
+
+
+def _index_nearest(ring: np.ndarray, corner: np.ndarray) -> int:
+    return int(((ring - corner) ** 2).sum(1).argmin())

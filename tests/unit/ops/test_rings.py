@@ -70,7 +70,7 @@ def test_bridges_change_nothing_and_can_be_cut():
     np.testing.assert_array_equal(join_rings([SQUARE]), SQUARE)
 
 
-def test_bridges_are_the_shortest_between_corners():
+def test_bridges_are_short():
     many = np.stack([np.arange(600), np.full(600, 50)], 1)
     joined = join_rings([SQUARE, many])
     steps = np.linalg.norm(np.roll(joined, -1, axis=0) - joined, axis=1)

@@ -53,8 +53,9 @@ class CocoWriter(StagedWriter):
         if self.video is not None:
             frame_id = self.num_pictures if picture.frame_index is None else picture.frame_index
             image |= {"video_id": 1, "frame_id": frame_id}
+        visible = picture.visible  # where an RLE is malformed, before anything is written
         self._file.write(f"{',' if self.num_pictures else ''}\n{_to_json(image)}")
-        for found in picture.visible:
+        for found in visible:
             category_id = self._labels.setdefault(found.label.removesuffix(CROWD), 1 + len(self._labels))
             entry = coco_annotation(found, 1 + self._num_annotations, image["id"], category_id)
             if self.video is not None:
