@@ -130,7 +130,9 @@ def _open_coco(root: Path, pictures: Path | None) -> ImageDataset:
     coco = CocoFile(file)
     folders = [pictures] if pictures else [file.parent, file.parent / "images"]
     images = [
-        AnnotatedImage(path=find_picture(coco.file_name(id_), folders), source=file, read=partial(_read_coco, coco, id_))
+        AnnotatedImage(
+            path=find_picture(coco.file_name(id_), folders), source=file, read=partial(_read_coco, coco, id_)
+        )
         for id_ in coco.annotated
     ]
     notes = []
