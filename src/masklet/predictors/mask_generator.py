@@ -7,7 +7,8 @@ those that the model thinks good and that hardly depend on the threshold are kep
 best. The rules, their order and the numbers are upstream's; results are values (`MaskRecord`), not dictionaries.
 
 Memory hardly grows with the picture, because one mask at a time has its size (see `mask_candidates`). On 4000 x 3000
-pixels `nano` adds 100 MB to a process on the CPU, a tiny 2.1 model at 1024 px 400 MB, most of it for encoding.
+pixels and a CPU, `nano` adds 180 MB to a process at its peak and a tiny 2.1 model at 1024 px 400 MB, both while the
+image is encoded; the search after it stays below that.
 """
 
 from collections.abc import Callable, Sequence
