@@ -33,10 +33,11 @@ class Attention(nn.Module):
     ) -> Float[Tensor, "B N C"]:
         """Q and K are B, or one of them is 1: the same queries, or the same keys and values, for all."""
         batch = len(q) if len(k) == 1 else len(k)
+        # Repeated in memory: some of PyTorch's kernels fail with tensors that are only seen as repeated (its #175764).
         q, k, v = (
-            self._heads(self.q_projection(q)).expand(batch, -1, -1, -1),
-            self._heads(self.k_projection(k)).expand(batch, -1, -1, -1),
-            self._heads(self.v_projection(v)).expand(batch, -1, -1, -1),
+            self._heads(self.q_projection(q).expand(batch, -1, -1).contiguous()),
+            self._heads(self.k_projection(k).expand(batch, -1, -1).contiguous()),
+            self._heads(self.v_projection(v).expand(batch, -1, -1).contiguous()),
         )
         return self.out_projection(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
 
@@ -67,8 +68,7 @@ class CrossAttention(Attention):
     def _can_rearrange(self, x: Tensor) -> bool:
         exact = x.dtype == torch.float32 and not torch.is_autocast_enabled(x.device.type)
         on_cpu = x.device.type == "cpu" and not torch.is_grad_enabled()
-        plain = all(type(layer) is nn.Linear for layer in self.children())  # no adapter beside its matrix
-        return exact and on_cpu and plain
+        return exact and on_cpu and all(map(_is_plain, self.children()))
 
     def _few_ask_many(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         # The keys' bias adds as much to all scores of a query, so it is nothing to their softmax.
@@ -93,6 +93,13 @@ class CrossAttention(Attention):
     @property
     def _scale(self) -> float:
         return (self.q_projection.out_features // self.num_heads) ** -0.5
+
+
+def _is_plain(layer: nn.Module) -> bool:
+    """Is the layer its matrix and bias alone: no adapter, hook or other forward, no packed or traced weights?"""
+    matrix_is_plain = type(layer) is nn.Linear and type(layer.weight) is nn.Parameter
+    hooked = layer._forward_hooks or layer._forward_pre_hooks or "forward" in layer.__dict__
+    return matrix_is_plain and not hooked
 
 
 class TwoWayLayer(nn.Module):

@@ -120,6 +120,23 @@ def test_attention_between_few_and_many_is_attention(num_q, num_k, batch_q, batc
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize(("batch_q", "batch_k"), [(3, 1), (1, 3)])
+def test_kernels_get_no_tensors_that_are_only_seen_as_repeated(batch_q, batch_k, monkeypatch):
+    """cuDNN's attention, which some GPUs take for half precision, failed with them for years."""
+    strides = []
+    attend = torch.nn.functional.scaled_dot_product_attention
+
+    def watching(*tensors):
+        strides.extend(tensor.stride() for tensor in tensors)
+        return attend(*tensors)
+
+    monkeypatch.setattr("masklet.model.two_way.F.scaled_dot_product_attention", watching)
+    k = torch.randn(batch_k, 40, WIDE)
+    cross_attention()(torch.randn(batch_q, 9, WIDE), k, k)
+    assert len(strides) == 3
+    assert all(stride > 0 for each in strides for stride in each)
+
+
 def test_gradients_other_dtypes_and_autocast_take_plain_attention(projected):
     attention = cross_attention()
     q, k = torch.randn(2, 3, WIDE), torch.randn(2, 40, WIDE)
@@ -149,6 +166,49 @@ def test_adapters_count(name):
     for q, k in ((few, many), (many, few)):
         torch.testing.assert_close(attention(q, k, k), merged(q, k, k), atol=1e-4, rtol=1e-4)
         assert not torch.allclose(attention(q, k, k), cross_attention()(q, k, k), atol=1e-2)
+
+
+def doubled(layer: nn.Linear) -> None:
+    forward = layer.forward
+    layer.forward = lambda x: 2 * forward(x)
+
+
+class Packed(Tensor):
+    """Weights of another kind, as quantisation makes them."""
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        doubled,
+        lambda layer: layer.register_forward_hook(lambda _, inputs, output: 2 * output),
+        lambda layer: layer.register_forward_pre_hook(lambda _, inputs: (2 * inputs[0],)),
+        lambda layer: setattr(layer, "weight", nn.Parameter(layer.weight.data.as_subclass(Packed))),
+    ],
+    ids=["forward", "hook", "pre-hook", "weights"],
+)
+@pytest.mark.parametrize("name", ["q_projection", "k_projection", "v_projection", "out_projection"])
+@torch.no_grad()
+def test_layers_that_are_more_than_a_matrix_are_called(name, change, projected):
+    attention = cross_attention()
+    change(attention.get_submodule(name))
+    plain = made_plain(attention)
+    change(plain.get_submodule(name))
+    few, many = torch.randn(2, 3, WIDE), torch.randn(2, 40, WIDE)
+    for q, k in ((few, many), (many, few)):
+        torch.testing.assert_close(attention(q, k, k), plain(q, k, k), atol=1e-5, rtol=1e-5)
+        projected.clear()
+        attention(q, k, k)
+        assert max(projected) == 40, "the many tokens go through the layers"
+
+
+def test_any_number_of_tokens_exports():
+    few, many = torch.randn(1, 3, WIDE), torch.randn(1, 40, WIDE)
+    attention, num = cross_attention(), torch.export.Dim("num", max=64)
+    with torch.no_grad():
+        program = torch.export.export(attention, (few, many, many), dynamic_shapes=({1: num}, None, None), strict=False)
+        more = torch.randn(1, 30, WIDE)
+        torch.testing.assert_close(program.module()(more, many, many), attention(more, many, many))
 
 
 def test_attention_across_is_half_as_wide():
