@@ -87,6 +87,13 @@ class MaskDecoder(nn.Module):
         return stride4.contiguous(memory_format=layout), stride8.contiguous(memory_format=layout)
 
     def _upscale(self, image: Tensor, stride8: Tensor, stride4: Tensor) -> Tensor:
-        # Added in place, since these are the largest maps of all, and fresh memory costs as much as the sum.
-        x = F.gelu(self.upscale_norm(self.upscale1(image).add_(stride8)))
-        return F.gelu(self.upscale2(x).add_(stride4))
+        x = F.gelu(self.upscale_norm(_add(self.upscale1(image), stride8)))
+        return F.gelu(_add(self.upscale2(x), stride4))
+
+
+def _add(x: Tensor, y: Tensor) -> Tensor:
+    """The sum, in the memory of x: these are the largest maps of all, and fresh memory costs as much as the sum.
+
+    Not so for gradients, since PyTorch forbids it where a module has a backward hook.
+    """
+    return x + y if torch.is_grad_enabled() else x.add_(y)

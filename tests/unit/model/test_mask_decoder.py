@@ -90,6 +90,23 @@ def test_scores_have_their_ranges():
     assert decoded.object_score.min() > 1, "a logit, not a probability"
 
 
+def test_maps_that_are_added_up_can_have_backward_hooks():
+    decoder, seen = make(), []
+    for part in (decoder.upscale1, decoder.upscale2):
+        part.register_full_backward_hook(lambda _, of_inputs, of_outputs: seen.append(of_outputs[0].shape))
+    decoder(*make_inputs(3, 1)).logits.sum().backward()
+    assert seen == [(3, DIM // 8, 4 * SIDE, 4 * SIDE), (3, DIM // 4, 2 * SIDE, 2 * SIDE)]
+
+
+def test_the_features_of_an_image_stay_as_they_are():
+    inputs = make_inputs(1, 1)
+    before = [x.clone() for x in inputs[:3]]
+    with torch.no_grad():
+        found = make()(*inputs)
+    assert all(torch.equal(x, y) for x, y in zip(inputs[:3], before, strict=True))
+    torch.testing.assert_close(found.logits, make()(*inputs).logits, atol=1e-4, rtol=1e-4)
+
+
 def test_the_order_of_prompt_tokens_does_not_matter():
     decoder = make()
     embedding, stride8, stride4, prompts, position = make_inputs(2, 2)
