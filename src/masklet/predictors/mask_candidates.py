@@ -20,7 +20,7 @@ from masklet.ops.rle import RLE, encode_rle_part
 from masklet.ops.window_resize import WindowResizer, rounding_margin
 from masklet.predictors.generator_options import GeneratorOptions
 from masklet.predictors.image import LOW_RES_LIMIT, ImagePredictor
-from masklet.types import ImageFeatures, PointLabel, Points
+from masklet.types import DecodedMasks, ImageFeatures, PointLabel, Points
 
 MAX_PIXELS_ON_CPU = 2**18
 """Full-size logits in work at once: 1 MB of them stay in a core's cache."""
@@ -133,8 +133,10 @@ def _decode_all(
     decoded = predictor.decode(features, _clicks(predictor, features, points), None, options.multimask_output)
     points = points.repeat_interleave(decoded.logits.shape[1], dim=0)
     if options.use_m2m:
-        mask = decoded.logits.flatten(0, 1)[:, None].clamp(-LOW_RES_LIMIT, LOW_RES_LIMIT)
-        decoded = predictor.decode(features, _clicks(predictor, features, points), mask, multimask=False)
+        masks = decoded.logits.flatten(0, 1)[:, None].clamp(-LOW_RES_LIMIT, LOW_RES_LIMIT)
+        batches = zip(points.split(options.points_per_batch), masks.split(options.points_per_batch), strict=True)
+        refined = [predictor.decode(features, _clicks(predictor, features, p), m, multimask=False) for p, m in batches]
+        decoded = DecodedMasks.join(refined)
     scores = decoded.iou_scores.flatten()
     passing = _passing(scores, options)
     return Proposals(decoded.logits.flatten(0, 1)[passing], scores[passing], points[passing])

@@ -86,6 +86,21 @@ def test_masks_are_given_back_with_their_own_point(predictor, features):
     np.testing.assert_allclose(proposals.predicted_ious, [answer.scores[0] for answer in expected], atol=1e-5)
 
 
+def test_masks_given_back_come_in_batches_too(predictor, features, monkeypatch):
+    """A point has three of them, which together would take three times the memory."""
+    at_once = []
+    decode = type(predictor.model).decode_masks
+
+    def counting(model, embedding, features, prompts):
+        at_once.append(len(prompts.sparse))
+        return decode(model, embedding, features, prompts)
+
+    monkeypatch.setattr(type(predictor.model), "decode_masks", counting)
+    proposals_of(predictor, features, use_m2m=True, pred_iou_thresh=0, points_per_batch=2)
+    assert max(at_once) == 2
+    assert sum(at_once) == 5 + 15
+
+
 def blobs(num: int) -> torch.Tensor:
     """Low-res logits with one smooth object each, of various places, sizes and steepness."""
     generator = torch.Generator().manual_seed(0)
