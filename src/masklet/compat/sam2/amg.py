@@ -106,8 +106,8 @@ def uncrop_masks(masks: Tensor, crop_box: Sequence[int], orig_h: int, orig_w: in
 
 
 def batched_mask_to_box(masks: Tensor) -> Tensor:
-    """The box XYXY of each boolean mask (..., H, W), int64; (0, 0, 0, 0) for an empty one."""
-    return masks_to_boxes(masks)
+    """The box XYXY of each mask (..., H, W), boolean or of zeros and ones, int64; (0, 0, 0, 0) for an empty one."""
+    return masks_to_boxes(masks.bool())
 
 
 def box_xyxy_to_xywh(box_xyxy: Boxes) -> Boxes:

@@ -37,9 +37,10 @@ class SAM2AutomaticMaskGenerator:
 
     For the parameters see `GeneratorOptions`, but `min_mask_region_area`: holes and specks of at most so many pixels of
     the low-res logits (a quarter of the model's side) are filled and removed. They are attributes, but for
-    `points_per_side`, and count from the next call on. `point_grids` are the grids in use, `predictor` is a
-    `SAM2ImagePredictor`. AssertionError for an unknown `output_mode`, and where not exactly one of `points_per_side`
-    and `point_grids` is given; ValueError for other values that make no sense.
+    `points_per_side`, and count from the next call on, but for `min_mask_region_area`, which as in the original is
+    settled here. `point_grids` are the grids in use, `predictor` is a `SAM2ImagePredictor`. AssertionError for an
+    unknown `output_mode`, and where not exactly one of `points_per_side` and `point_grids` is given; ValueError for
+    other values that make no sense.
     """
 
     def __init__(

@@ -88,6 +88,13 @@ def test_run_lengths_hold_the_mask(mask):
     assert box == ([x.min(), y.min(), x.max(), y.max()] if mask.any() else [0, 0, 0, 0])
 
 
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.float32])
+def test_boxes_of_masks_of_zeros_and_ones(dtype):
+    masks = torch.zeros(2, 5, 7)
+    masks[1, 1:4, 2:6] = 1
+    assert amg.batched_mask_to_box(masks.to(dtype)).tolist() == [[0, 0, 0, 0], [2, 1, 5, 3]]
+
+
 def test_uniform_masks_have_run_lengths():
     outside, inside = amg.mask_to_rle_pytorch(torch.tensor([False, True])[:, None, None].expand(2, 2, 3))
     assert outside == {"size": [2, 3], "counts": [6]}
