@@ -46,12 +46,13 @@ class PromptEncoder(nn.Module):
         return PromptEmbeddings(sparse, self.encode_mask(mask_logits))
 
     def encode_points(self, points: Points) -> Float[Tensor, "B N C"]:
-        """Tokens of points and of one padding point more."""
+        """Tokens of points and of one padding point more. A label below all others makes a token of zeros."""
         coords = F.pad(points.coords.float() + 0.5, (0, 0, 0, 1))  # to the pixel's centre
         labels = F.pad(points.labels, (0, 1), value=PADDING).long()
         where = fourier(coords / self.image_size, self.frequencies.float()).to(self.labels.dtype)
         where = where.masked_fill((labels == PADDING)[..., None], 0.0)
-        return where + self.labels[labels - PADDING]
+        tokens = where + self.labels[labels.clamp(min=PADDING) - PADDING]
+        return tokens.masked_fill((labels < PADDING)[..., None], 0.0)
 
     def encode_mask(self, logits: Float[Tensor, "B 1 H W"] | None) -> Float[Tensor, "E C H2 W2"]:
         """The dense map of mask logits (at a quarter of the image's side), or of no mask: one for all prompts."""

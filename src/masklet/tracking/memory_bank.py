@@ -93,20 +93,23 @@ class MemoryBank(Generic[Features, Pointer]):
             if frame in self.features and frame not in chosen:
                 spatial.append((steps - 1, self.features[frame]))
 
-        distances = [((frame_index - frame) * past, frame) for frame in chosen]
+        pointing = chosen
+        if self.policy.all_conditioning_pointers:
+            pointing = sorted(frame for frame in self.conditioning if own or frame != frame_index)
+        distances = [((frame_index - frame) * past, frame) for frame in pointing]
         pointers = [(far, self.pointers[frame]) for far, frame in distances if far >= 0 or future_pointers]
         for far in range(1, reach):
             frame = frame_index - far * past
-            if frame in self.pointers and frame not in chosen:
+            if frame in self.pointers and frame not in pointing:
                 pointers.append((far, self.pointers[frame]))
         # In a video of one frame there is no distance to measure; the original divides by zero.
         return Selection(tuple(spatial), tuple(pointers), max(1, reach - 1))
 
     def forget(self, frame_index: int) -> None:
         """Drop what no frame after `frame_index`, tracked forward, can look at. Conditioning frames stay, but for those
-        that are more than the policy's number."""
+        that are more than the policy's number, where only so many count."""
         limit = self.policy.max_conditioning_frames
-        if limit is not None:
+        if limit is not None and not self.policy.all_conditioning_pointers:
             self.conditioning = set(sorted(self.conditioning)[-limit:])
         stride, newest_slot = self.policy.stride, self.policy.num_memories - 1
         oldest_map = self._recent_frame(frame_index + 1, newest_slot, reverse=False)

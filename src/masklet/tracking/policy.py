@@ -18,6 +18,8 @@ class MemoryPolicy:
     """Of the recent frames the last, then every so many-th one."""
     max_conditioning_frames: int | None = None
     """Prompted frames to look at, the nearest in time; None: all."""
+    all_conditioning_pointers: bool = False
+    """Object pointers of all past prompted frames, also of those whose maps are not looked at."""
 
     def __post_init__(self) -> None:
         if self.stride < 1:
@@ -30,7 +32,12 @@ class MemoryPolicy:
 
     @classmethod
     def of_model(
-        cls, memory: MemoryConfig, *, stride: int = 1, max_conditioning_frames: int | None = None
+        cls,
+        memory: MemoryConfig,
+        *,
+        stride: int = 1,
+        max_conditioning_frames: int | None = None,
+        all_conditioning_pointers: bool = False,
     ) -> "MemoryPolicy":
         """With as many memories and pointers as a model was made for."""
         return cls(
@@ -38,6 +45,7 @@ class MemoryPolicy:
             max_pointers=memory.max_pointers,
             stride=stride,
             max_conditioning_frames=max_conditioning_frames,
+            all_conditioning_pointers=all_conditioning_pointers,
         )
 
 
@@ -53,11 +61,16 @@ class TrackingPolicy:
     """Holes of at most so many low-res pixels (4 x 4 model pixels each) are filled; 0 leaves them."""
     memory_stride: int = 1
     max_conditioning_frames: int | None = None
+    all_conditioning_pointers: bool = False
+    """As in `MemoryPolicy`; so `transformers` has it, while the original leaves these pointers out with the maps."""
     corrections_condition: bool = True
     """Whether frames corrected after they were tracked become conditioning frames, which are looked at from everywhere,
     as in the model's training. If not, a correction is an ordinary memory."""
     clear_around_corrections: bool = False
     """Whether a prompt clears the object's memories of the frames around it, which it may contradict."""
+    exact_drawn_masks: bool = False
+    """Memories of masks that a person drew are made of them as they are, and pointers of the best multimask; so
+    `transformers` has it. The original makes memories of the low-res masks, and pointers of the single mask."""
 
     def __post_init__(self) -> None:
         if not self.max_hole_area >= 0:

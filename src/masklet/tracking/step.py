@@ -33,7 +33,7 @@ class ObjectMasks:
 
     logits: low-res mask logits, float32; `ABSENT_LOGIT` where the object is absent. iou_scores: predicted IoU in
     [0, 1]. object_scores: logit that the object is there. pointers: for later frames. candidates: all that the decoder
-    said.
+    said. drawn: masks at model pixels that were taken for the answer, where they are to be remembered as they are.
     """
 
     logits: Float[Tensor, "B 1 h w"]
@@ -41,6 +41,7 @@ class ObjectMasks:
     object_scores: Float[Tensor, "B 1"]
     pointers: Float[Tensor, "B C"]
     candidates: DecodedMasks
+    drawn: Bool[Tensor, "B 1 S S"] | None = None
 
     @property
     def present(self) -> Bool[Tensor, "B 1"]:
@@ -107,10 +108,13 @@ def answer(
     )
 
 
-def adopt_masks(model: Sam2, features: ImageFeatures, masks: Bool[Tensor, "B 1 S S"]) -> ObjectMasks:
+def adopt_masks(
+    model: Sam2, features: ImageFeatures, masks: Bool[Tensor, "B 1 S S"], *, exact: bool = False
+) -> ObjectMasks:
     """Take masks that a person drew, at model pixels, as the answer; the decoder only makes pointers of them.
 
-    As in the released models, it looks at the frame's features as they are, without even the "no memory" vector.
+    As in the released models, it looks at the frame's features as they are, without even the "no memory" vector. exact:
+    see `TrackingPolicy.exact_drawn_masks`.
     """
     drawn = masks.to(model.dtype)
     side = masks.shape[-1] // MASK_STRIDE
@@ -118,13 +122,16 @@ def adopt_masks(model: Sam2, features: ImageFeatures, masks: Bool[Tensor, "B 1 S
     prompts = model.encode_prompts(_no_points(len(masks), model.device), model.mask_downsample(drawn))
     decoded = model.decode_masks(features.stride16, features, prompts)
     present = masks.flatten(1).any(1, keepdim=True)
-    pointers = model.object_pointer(decoded.tokens[:, 0], decoded.object_score > 0)
+    rows = torch.arange(len(masks), device=masks.device)
+    token = best_multimask(decoded.iou_scores) if exact else torch.zeros_like(rows)
+    pointers = model.object_pointer(decoded.tokens[rows, token], decoded.object_score > 0)
     return ObjectMasks(
         logits=coverage * (2 * MASK_LOGIT) - MASK_LOGIT,
         iou_scores=torch.ones(len(masks), device=masks.device),
         object_scores=present.float() * (2 * MASK_LOGIT) - MASK_LOGIT,
         pointers=torch.where(present, pointers, model.no_object_pointer),
         candidates=decoded,
+        drawn=masks if exact else None,
     )
 
 
@@ -132,9 +139,12 @@ def remember(
     model: Sam2, features: ImageFeatures, masks: ObjectMasks, *, binary: bool = False
 ) -> Float[Tensor, "B N D"]:
     """Memory features of the frame for each object: of its probabilities, or of its mask if `binary`."""
-    side = model.config.image_size
-    logits = resize_logits(masks.logits, (side, side))
-    mask = (logits > 0) if binary else logits.sigmoid()
+    if masks.drawn is not None:
+        mask = masks.drawn
+    else:
+        side = model.config.image_size
+        logits = resize_logits(masks.logits, (side, side))
+        mask = (logits > 0) if binary else logits.sigmoid()
     return model.encode_memory(features.stride16, mask.to(model.dtype), masks.pointers, masks.present).features
 
 

@@ -57,6 +57,7 @@ class Tracker(Generic[ObjectId]):
             self.model.config.memory,
             stride=self.policy.memory_stride,
             max_conditioning_frames=self.policy.max_conditioning_frames,
+            all_conditioning_pointers=self.policy.all_conditioning_pointers,
         )
 
     def new_object(self) -> TrackedObject:
@@ -85,7 +86,8 @@ class Tracker(Generic[ObjectId]):
         known = self.objects.get(object_id) or self.new_object()
         initial = frame_index not in known.reverse
         if prompt.mask is not None:
-            found = adopt_masks(self.model, features, prompt.mask.to(self.model.device))
+            drawn, exact = prompt.mask.to(self.model.device), self.policy.exact_drawn_masks
+            found = adopt_masks(self.model, features, drawn, exact=exact)
         else:
             points, previous = prompt.points, known.low_res_logits(frame_index) if refine else None
             if previous is not None:

@@ -56,6 +56,14 @@ def test_padding_points_have_no_place(encoder):
     assert torch.equal(sparse[2], label_embedding(encoder, -1))
 
 
+def test_a_label_below_all_others_makes_a_token_of_zeros(encoder):
+    coords = torch.tensor([[[3.0, 4.0], [50.0, 60.0]]])
+    sparse = encoder.encode_points(Points(coords, torch.tensor([[1, -10]])))[0]
+    assert torch.equal(sparse[0], encoder.encode_points(Points(coords[:, :1], torch.tensor([[1]])))[0, 0])
+    assert torch.equal(sparse[1], torch.zeros(DIM))
+    assert torch.equal(sparse[2], label_embedding(encoder, -1))
+
+
 def test_each_label_has_an_embedding_of_its_own(encoder):
     """Points at one place differ by their labels' embeddings alone."""
     labels = torch.tensor([[0, 1, 2, 3]])

@@ -11,7 +11,10 @@ from masklet.tracking.policy import MemoryPolicy
 
 frames = st.integers(0, 40)
 policies = st.builds(
-    MemoryPolicy, stride=st.integers(1, 3), max_conditioning_frames=st.one_of(st.none(), st.integers(2, 4))
+    MemoryPolicy,
+    stride=st.integers(1, 3),
+    max_conditioning_frames=st.one_of(st.none(), st.integers(2, 4)),
+    all_conditioning_pointers=st.booleans(),
 )
 
 
@@ -46,8 +49,10 @@ def expected(policy, conditioning, tracked, frame, reverse, num_frames):
     maps = [(6, f"map {t}") for t in chosen]
     maps += [(slot, f"map {t}") for slot, t in enumerate(recent) if t in known]
     far = 16 if num_frames is None else min(16, num_frames)
-    pointers = [(abs(frame - t), f"pointer {t}") for t in chosen if (t > frame if reverse else t < frame)]
-    pointers += [(d, f"pointer {frame + step * d}") for d in range(1, far) if frame + step * d in known]
+    pointing = set(conditioning) if policy.all_conditioning_pointers else chosen
+    pointers = [(abs(frame - t), f"pointer {t}") for t in pointing if (t > frame if reverse else t < frame)]
+    near = [(d, frame + step * d) for d in range(1, far)]
+    pointers += [(d, f"pointer {t}") for d, t in near if t in known and t not in pointing]
     return sorted(maps), sorted(pointers), max(1, far - 1)
 
 
@@ -159,3 +164,14 @@ def test_what_is_kept_is_bounded(stride, limit):
     assert bank.conditioning == set(prompted if limit is None else prompted[-2:])
     assert len(bank.features) == len(bank.conditioning) + 6
     assert len(bank.pointers) == len(bank.conditioning) + 15
+
+
+def test_pointers_of_all_conditioning_frames_are_kept_where_they_count():
+    policy = MemoryPolicy(max_conditioning_frames=2, all_conditioning_pointers=True)
+    bank = bank_of(policy, [0, 10, 20, 90], range(91, 100))
+    bank.forget(99)
+    selection = bank.select(100)
+    assert sorted(text for _, text in selection.spatial) == sorted(
+        ["map 90", "map 20", *(f"map {t}" for t in range(94, 100))]
+    )
+    assert {"pointer 0", "pointer 10", "pointer 20", "pointer 90"} <= {text for _, text in selection.pointers}

@@ -9,6 +9,8 @@ def test_the_defaults_are_the_released_ones():
     assert (MemoryPolicy().num_memories, MemoryPolicy().max_pointers, MemoryPolicy().stride) == (7, 16, 1)
     assert MemoryPolicy().max_conditioning_frames is None
     assert TrackingPolicy(binary_prompted_memory=True, max_hole_area=8, memory_stride=1) == RELEASED_POLICY
+    assert not RELEASED_POLICY.exact_drawn_masks
+    assert not RELEASED_POLICY.all_conditioning_pointers
     assert RELEASED_POLICY.stability is not None
     assert (RELEASED_POLICY.stability.delta, RELEASED_POLICY.stability.threshold) == (0.05, 0.98)
 

@@ -224,6 +224,22 @@ def test_a_drawn_mask_makes_a_pointer_of_the_frame_as_it_is(model, features):
     assert torch.equal(found.pointers[2:], model.no_object_pointer)
 
 
+def test_an_exact_drawn_mask_makes_a_pointer_of_the_best_multimask_and_is_remembered_as_it_is(
+    model, features, monkeypatch
+):
+    found = adopt_masks(model, features[0], drawn(), exact=True)
+    best = found.candidates.iou_scores[:, 1:].argmax(1) + 1
+    tokens = found.candidates.tokens[range(3), best]
+    torch.testing.assert_close(found.pointers[:2], model.pointer_projection(tokens[:2]))
+    assert torch.equal(found.pointers[2:], model.no_object_pointer)
+    assert torch.equal(found.logits, adopt_masks(model, features[0], drawn()).logits)
+    given = []
+    encode = model.encode_memory
+    monkeypatch.setattr(model, "encode_memory", lambda *all_: given.append(all_) or encode(*all_))
+    remember(model, features[0], found, binary=True)
+    assert torch.equal(given[0][1], drawn().float())
+
+
 def test_an_object_that_the_decoder_does_not_see_in_a_drawn_mask_has_no_pointer_but_is_there(model, features):
     blind = copy.deepcopy(model)
     blind.mask_decoder.object_head.layers[-1].bias.fill_(-9.0)
