@@ -22,6 +22,9 @@ TOLERANCE = 1.5
 LEAST_IOU = 0.985
 """Where a tolerance would make a mask less like itself than this, a smaller one is taken."""
 
+MOST_CORNERS = 1 << 16
+"""Masks with more corners are noise, of which hardly any could be spared: their outlines are kept as they are."""
+
 
 @dataclass(frozen=True)
 class Polygon:
@@ -58,8 +61,9 @@ def mask_to_polygons(
     """The polygons of a mask, one for each part of it; none for an empty mask. Pixels that touch by a corner are parts.
 
     tolerance: how many pixels an outline may be moved to save corners; less where the mask would suffer (IoU below
-    LEAST_IOU) or outlines would meet. 0: exactly. inset: how many pixels, below a half, all outlines are moved into the
-    mask, for tools that fill each pixel a line goes through. The polygons do not cross or overlap; holes are kept.
+    LEAST_IOU) or outlines would meet, and none where there are over MOST_CORNERS. 0: exactly. inset: how many pixels,
+    below a half, all outlines are moved into the mask, for tools that fill each pixel a line goes through. The polygons
+    do not cross or overlap; holes are kept.
     """
     if not tolerance >= 0 or not 0 <= inset < 0.5:
         raise ValueError(f"a tolerance is at least 0 pixels and an inset in [0, 0.5), not {tolerance} and {inset}")
@@ -99,6 +103,9 @@ def _choose(
     outlines: Sequence[np.ndarray], touching: np.ndarray, crop: np.ndarray, tolerance: float
 ) -> list[np.ndarray]:
     """The indices of each outline's corners to keep."""
+    everything = [np.arange(len(outline)) for outline in outlines]
+    if tolerance == 0 or sum(map(len, outlines)) > MOST_CORNERS:
+        return everything
     fixed = []
     for outline in outlines:
         # With the corners beside it, so that rings leave the place where they touch as they did.
@@ -112,7 +119,7 @@ def _choose(
         if common >= LEAST_IOU * (area + np.count_nonzero(filled) - common):
             return kept
         tolerance = halve(tolerance)
-    return [np.arange(len(outline)) for outline in outlines]
+    return everything
 
 
 def _inward(outline: np.ndarray) -> Shaped[np.ndarray, "N 2"]:

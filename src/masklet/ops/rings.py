@@ -1,15 +1,20 @@
 """Rings: closed lines of corners (N, 2), x and y, the last corner being joined to the first."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Bool, Shaped
+
+MOST_DISTANCES = 1 << 22
+"""Rings times corners, up to which each ring is joined where it is nearest, in about half a second."""
 
 
 def ring_area(ring: Shaped[np.ndarray, "N 2"]) -> float:
     """The signed area by the shoelace formula: positive where x, then y (down) is the sense of going round."""
     x, y = ring[:, 0], ring[:, 1]
-    return float(np.dot(x, np.roll(y, -1)) - np.dot(np.roll(x, -1), y)) / 2
+    around = np.dot(x[:-1], y[1:]) - np.dot(x[1:], y[:-1]) + x[-1] * y[0] - x[0] * y[-1]
+    return float(around) / 2
 
 
 def fill_rings(rings: Sequence[Shaped[np.ndarray, "_ 2"]], size: tuple[int, int]) -> Bool[np.ndarray, "H W"]:
@@ -65,12 +70,40 @@ def join_rings(rings: Sequence[Shaped[np.ndarray, "_ 2"]]) -> Shaped[np.ndarray,
     What an even number of rings surround is outside, as before, if it is filled by the even-odd rule, and also by the
     nonzero rule if holes go round the other way. `cut_at_repeats` undoes it.
     """
+    if len(rings) * sum(map(len, rings)) > MOST_DISTANCES:
+        return _chain(_in_strips(rings))
     joined = rings[0]
     for ring in rings[1:]:
         here, there = _nearest(joined, ring)
         around = np.concatenate([ring[there:], ring[: there + 1]])
         joined = np.concatenate([joined[: here + 1], around, joined[here:]])
     return joined
+
+
+def _in_strips(rings: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Rings in an order in which each is near the one before: to and fro along strips, about as many as have rings."""
+    firsts = np.array([ring[0] for ring in rings])
+    extent = np.ptp(firsts, axis=0)
+    width = max(np.sqrt(extent.prod() / len(rings)), 1.0)
+    strip = (firsts[:, 1] - firsts[:, 1].min()) // width
+    along = np.where(strip % 2 == 0, firsts[:, 0], -firsts[:, 0])
+    return [rings[index] for index in np.lexsort((along, strip))]
+
+
+def _chain(rings: Sequence[np.ndarray]) -> np.ndarray:
+    """One ring, in which each is joined to the one before it alone: in time that grows with the corners, not faster."""
+    forth, back = [], []  # the way to the last ring, and from there
+    enter = 0
+    for ring, following in pairwise(rings):
+        leave, there = _nearest(ring, following)
+        around = np.concatenate([ring[enter:], ring[: enter + 1]])
+        place = (leave - enter) % len(ring)
+        forth.append(around[: place + 1])
+        back.append(around[place:])
+        enter = there
+    last = rings[-1]
+    # Without the end, which is the corner it began with.
+    return np.concatenate([*forth, last[enter:], last[: enter + 1], *reversed(back)])[:-1]
 
 
 def _nearest(joined: np.ndarray, ring: np.ndarray) -> tuple[int, int]:

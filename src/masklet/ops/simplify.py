@@ -21,6 +21,12 @@ LEAST_AREA = 64
 
 PAIRS_AT_ONCE = 1 << 20
 
+MOST_PAIRS = 1 << 23
+"""Pairs of edges that are compared, in about half a second. Noise has more, and is kept as it is."""
+
+STRIP = 16
+"""Pixels. Edges are compared with those in the same strips of this width."""
+
 
 def choose_corners(
     rings: Sequence[Int64[np.ndarray, "_ 2"]], fixed: Sequence[Bool[np.ndarray, "_"]], tolerance: float
@@ -77,27 +83,29 @@ def _approximate(ring: np.ndarray, arc: np.ndarray, tolerance: float, *, closed:
 
 
 def _meeting(rings: Sequence[np.ndarray], tolerances: Sequence[float]) -> set[int]:
-    """Indices of the simplified rings that cross or touch themselves or others elsewhere than in common corners."""
+    """Indices of the simplified rings that cross or touch themselves or others elsewhere than in common corners.
+
+    All the simplified ones where there are too many edges to tell.
+    """
     owner = np.repeat(np.arange(len(rings)), [len(ring) for ring in rings])
     begin = np.concatenate(rings)
     end = np.concatenate([np.roll(ring, -1, axis=0) for ring in rings])
-    order = np.argsort(np.minimum(begin[:, 1], end[:, 1]), kind="stable")
-    owner, begin, end = owner[order], begin[order], end[order]
-    low, high = np.minimum(begin, end), np.maximum(begin, end)
     simplified = np.array(tolerances)[owner] > 0
-    # Each edge is compared with those that begin below its top, down to its bottom.
-    num_others = np.searchsorted(low[:, 1], high[:, 1], side="right") - np.arange(len(owner)) - 1
+    low, high = np.minimum(begin, end), np.maximum(begin, end)
+    edge, num_others = _neighbours(low, high)
     stops = np.cumsum(num_others)
+    if stops[-1] > MOST_PAIRS:
+        return set(np.flatnonzero(tolerances).tolist())
     found: set[int] = set()
     start = 0
-    while start < len(owner):
+    while start < len(edge):
         done = stops[start - 1] if start else 0
         stop = max(start + 1, int(np.searchsorted(stops, done + PAIRS_AT_ONCE)))
         first = np.repeat(np.arange(start, stop), num_others[start:stop])
         within = np.arange(len(first)) - np.repeat(
             stops[start:stop] - num_others[start:stop] - done, num_others[start:stop]
         )
-        second = first + 1 + within
+        first, second = edge[first], edge[first + 1 + within]
         near = (low[first, 0] <= high[second, 0]) & (low[second, 0] <= high[first, 0])
         near &= simplified[first] | simplified[second]
         first, second = first[near], second[near]
@@ -107,6 +115,23 @@ def _meeting(rings: Sequence[np.ndarray], tolerances: Sequence[float]) -> set[in
                 found.add(int(owner[index]))
         start = stop
     return found
+
+
+def _neighbours(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Edges in an order such that each has to be compared with so many that follow it; those of several strips recur.
+
+    low, high: the corners of the edges' boxes.
+    """
+    first_strip = low[:, 0] // STRIP
+    num_strips = high[:, 0] // STRIP - first_strip + 1
+    edge = np.repeat(np.arange(len(low)), num_strips)
+    strip = np.arange(len(edge)) - np.repeat(np.cumsum(num_strips) - num_strips - first_strip, num_strips)
+    place = strip * (int(high[:, 1].max()) + 1)
+    order = np.argsort(place + low[edge, 1], kind="stable")
+    edge, place = edge[order], place[order]
+    # Within a strip, those that begin below an edge's top, down to its bottom.
+    last = np.searchsorted(place + low[edge, 1], place + high[edge, 1], side="right")
+    return edge, last - np.arange(len(edge)) - 1
 
 
 def _edges_meet(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from shapely import MultiPolygon
 from shapely.validation import explain_validity
 
+from masklet.ops import polygons as polygons_module
 from masklet.ops.masks import mask_iou
 from masklet.ops.outlines import trace_outlines
 from masklet.ops.polygons import Polygon, join_holes, mask_to_polygons, polygons_to_mask
@@ -92,6 +93,25 @@ def test_straight_lines_take_few_corners():
     (polygon,) = mask_to_polygons(mask)
     assert len(polygon.outer) < 12
     assert polygon.area == pytest.approx(mask.sum(), rel=0.01)
+
+
+def test_noise_is_kept_as_it_is(monkeypatch: pytest.MonkeyPatch):
+    noise = cv2.GaussianBlur(np.random.default_rng(1).standard_normal((60, 80)), (0, 0), 2) > 0
+    num_corners = sum(map(len, trace_outlines(noise)[0]))
+    for most, kept in ((num_corners, False), (num_corners - 1, True)):
+        monkeypatch.setattr(polygons_module, "MOST_CORNERS", most)
+        polygons = mask_to_polygons(noise)
+        assert (sum(len(ring) for polygon in polygons for ring in polygon.rings) == num_corners) == kept
+
+
+def test_a_disc_among_specks_is_simplified():
+    rows, columns = np.ogrid[:200, :200]
+    disc = np.hypot(rows - 100, columns - 100) < 80
+    specks = np.random.default_rng(0).random(disc.shape) < 0.005
+    whole = trace_outlines(disc ^ specks)[0]
+    polygons = mask_to_polygons(disc ^ specks)
+    assert max(len(polygon.outer) for polygon in polygons) < max(map(len, whole)) / 3
+    assert mask_iou(polygons_to_mask(polygons, disc.shape), disc ^ specks) > 0.98
 
 
 def test_polygons_may_overlap_and_reach_out_of_the_picture():

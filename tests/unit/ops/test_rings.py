@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from masklet.ops.rings import cut_at_repeats, fill_rings, join_rings, ring_area
+from masklet.ops.rings import MOST_DISTANCES, cut_at_repeats, fill_rings, join_rings, ring_area
 
 SQUARE = np.array([[1, 1], [7, 1], [7, 7], [1, 7]])
 HOLE = np.array([[3, 3], [3, 5], [5, 5], [5, 3]])
@@ -75,6 +75,22 @@ def test_bridges_are_short():
     joined = join_rings([SQUARE, many])
     steps = np.linalg.norm(np.roll(joined, -1, axis=0) - joined, axis=1)
     assert sorted(steps)[-3:-1] == pytest.approx([43, 43])  # from (7, 7) to (7, 50) and back; the other closes `many`
+
+
+def test_thousands_of_rings_are_joined_as_well():
+    corners = np.stack(np.meshgrid(np.arange(0, 160, 4), np.arange(0, 160, 4)), -1).reshape(-1, 2)
+    square = np.array([[1, 1], [3, 1], [3, 3], [1, 3]])
+    outer = np.array([[0, 0], [200, 0], [200, 170], [0, 170]])
+    rings = [outer, *(square[::-1] + corner for corner in corners)]
+    assert len(rings) * sum(map(len, rings)) > MOST_DISTANCES
+    joined = join_rings(rings)
+    np.testing.assert_array_equal(fill_rings([joined], (175, 205)), fill_rings(rings, (175, 205)))
+    parts = [part for part in cut_at_repeats(joined) if len(part) > 2]
+    assert sorted(map(ring_area, parts)) == sorted(map(ring_area, rings))
+    assert not np.array_equal(joined[0], joined[-1])
+    steps = np.abs(np.diff(joined, axis=0)).sum(1)
+    assert np.median(steps) <= 4
+    assert np.sort(steps)[-12:].sum() < 2000, "no bridge but a few crosses the picture"
 
 
 def test_a_ring_without_repeats_is_left():

@@ -1,8 +1,10 @@
 import cv2
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from masklet.ops import simplify
 from masklet.ops.outlines import trace_outlines
 from masklet.ops.rings import ring_area
 from masklet.ops.simplify import choose_corners, halve
@@ -76,3 +78,10 @@ def crosses(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> bool:
 
 def test_tolerances_come_to_an_end():
     assert [halve(4.0), halve(1.0), halve(0.9)] == [2.0, 0.5, 0.0]
+
+
+def test_more_edges_than_can_be_compared_stay(monkeypatch: pytest.MonkeyPatch):
+    rings = trace_outlines(disc(80, 30, (40, 40)))[0]
+    assert len(choose_corners(rings, unfixed(rings), 1.5)[0]) < len(rings[0])
+    monkeypatch.setattr(simplify, "MOST_PAIRS", 3)
+    assert len(choose_corners(rings, unfixed(rings), 1.5)[0]) == len(rings[0])

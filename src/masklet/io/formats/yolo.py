@@ -23,7 +23,7 @@ from masklet.io.formats.pictures import find_picture
 from masklet.io.formats.reading import files_in, naming
 from masklet.io.formats.writer import StagedWriter, picture_stem
 from masklet.ops.masks import mask_iou
-from masklet.ops.polygons import LEAST_IOU, TOLERANCE, mask_to_polygons
+from masklet.ops.polygons import LEAST_IOU, MOST_CORNERS, TOLERANCE, mask_to_polygons
 from masklet.ops.rings import cut_at_repeats, join_rings
 
 INSET, SHIFT = 0.375, -0.2
@@ -68,7 +68,7 @@ def _outline(mask: Bool[np.ndarray, "H W"]) -> Float[np.ndarray, "N 2"]:
         polygons = sorted(mask_to_polygons(mask, tolerance=tolerance, inset=INSET), key=lambda polygon: -polygon.area)
         rings = [np.maximum(ring + SHIFT, 0) for polygon in polygons for ring in polygon.rings]
         # Simplified lines pass other pixels than those that the outline does.
-        if mask_iou(_draw(rings, mask.shape), mask) >= LEAST_IOU:
+        if sum(map(len, rings)) > MOST_CORNERS or mask_iou(_draw(rings, mask.shape), mask) >= LEAST_IOU:
             break
     return join_rings(rings)
 
