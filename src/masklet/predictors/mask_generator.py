@@ -56,7 +56,8 @@ class MaskGenerator:
     def generate(self, image: ImageLike, *, on_progress: OnProgress | None = None) -> list[MaskRecord]:
         """Records of all masks in one image, whatever `read_image` takes; best predicted IoU first.
 
-        With crops, masks found in smaller crops come first. Errors are those of `read_image`.
+        With crops, masks found in smaller crops come first, and before all others those that `min_mask_region_area` did
+        not change. Errors are those of `read_image`.
         """
         return self.generate_batch([image], on_progress=on_progress)[0]
 
