@@ -71,7 +71,7 @@ def download(published: Published) -> Path:
     if cached := locate_cached(published):
         return cached
     try:
-        _knock()
+        knock()
         path = Path(hf_hub_download(published.repo_id, published.pt_file, etag_timeout=CONNECT_SECONDS))
     except Exception as error:
         # The hub's client raises errors of its own, of its HTTP client's (which it has changed) and of the disk.
@@ -109,7 +109,7 @@ def _remove(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-def _knock() -> None:
+def knock() -> None:
     """Fail at once where the hub is out of reach; its own client would try for half a minute."""
     if constants.HF_HUB_OFFLINE:
         return
@@ -135,7 +135,7 @@ def _hub_hash(path: Path, published: Published) -> str | None:
 
 
 def _cannot_download(published: Published, error: Exception) -> str:
-    offline = "offline mode is on (HF_HUB_OFFLINE)" if constants.HF_HUB_OFFLINE else _innermost(error)
+    offline = "offline mode is on (HF_HUB_OFFLINE)" if constants.HF_HUB_OFFLINE else innermost(error)
     return (
         f"{published.name} is not in the cache ({constants.HF_HUB_CACHE}) and cannot be downloaded from "
         f"{published.repo_id} now: {offline}; connect and try again, give the path of a {published.pt_file} that you "
@@ -143,7 +143,8 @@ def _cannot_download(published: Published, error: Exception) -> str:
     )
 
 
-def _innermost(error: BaseException) -> str:
+def innermost(error: BaseException) -> str:
+    """What the first cause of an error says."""
     while cause := error.__cause__ or error.__context__:
         error = cause
     return first_line(error)

@@ -1,0 +1,165 @@
+"""What all configurations have in common: fields by name, JSON, and files that `transformers` reads and writes."""
+
+import copy
+import json
+from collections.abc import Callable
+from dataclasses import KW_ONLY, MISSING, dataclass, fields
+from functools import wraps
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import torch
+
+from masklet.compat.transformers.hub import HubOptions, find_file
+from masklet.io.files import write_atomically
+
+CONFIG_FILE = "config.json"
+
+_Class = TypeVar("_Class", bound=type)
+_Config = TypeVar("_Config", bound="PreTrainedConfig")
+
+
+def takes_more(cls: _Class) -> _Class:
+    """Let a configuration be made with names that it has no field for, which become attributes of it.
+
+    Files of other versions of `transformers` have more or other fields; nothing of them is lost when they are written
+    again.
+    """
+    make: Callable[..., None] = cls.__init__
+
+    @wraps(make)
+    def make_with_more(self: "PreTrainedConfig", *args: Any, **kwargs: Any) -> None:
+        known = self.field_names()
+        make(self, *args, **{name: value for name, value in kwargs.items() if name in known})
+        for name, value in kwargs.items():
+            if name not in known:
+                setattr(self, name, value)
+
+    cls.__init__ = make_with_more
+    return cls
+
+
+@dataclass(repr=False)
+class PreTrainedConfig:
+    """A configuration: attributes that can be read and set, under the names that `transformers` has for them."""
+
+    model_type: ClassVar[str] = ""
+    parts: ClassVar[dict[str, type["PreTrainedConfig"]]] = {}
+    """The fields that are configurations themselves; they can be given as dictionaries, and None is the default."""
+
+    _: KW_ONLY
+    architectures: list[str] | None = None
+    dtype: torch.dtype | str | None = None
+    """Of the weights, if a file says it."""
+    output_hidden_states: bool | None = False
+    output_attentions: bool | None = False
+    return_dict: bool | None = True
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if field.default_factory is not MISSING and getattr(self, field.name) is None:
+                setattr(self, field.name, field.default_factory())
+        for name, kind in self.parts.items():
+            setattr(self, name, _made(kind, name, getattr(self, name)))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        name = "dtype" if name == "torch_dtype" else name
+        if name == "dtype" and isinstance(value, str):
+            value = getattr(torch, value, value)
+        super().__setattr__(name, value)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__} {self.to_json_string()}"
+
+    @classmethod
+    def field_names(cls) -> tuple[str, ...]:
+        """The names of all fields, those of this class first, in the order in which they can be given."""
+        common = {field.name for field in fields(PreTrainedConfig)}
+        names = [field.name for field in fields(cls)]
+        return tuple(sorted(names, key=lambda name: name in common))
+
+    @classmethod
+    def from_dict(cls: type[_Config], values: dict[str, Any], **changes: Any) -> _Config:
+        """The configuration that `to_dict` has written, with some values changed."""
+        given = {**copy.deepcopy(values), **changes}
+        if given.pop("model_type", cls.model_type) != cls.model_type:  # what another type has more is not of this one
+            given = {name: value for name, value in given.items() if name in cls.field_names()}
+        return cls(**given)
+
+    @classmethod
+    def get_config_dict(cls, source: str | Path, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What a folder's or repository's config.json says, and those keywords that do not say where to look."""
+        path = Path(source).expanduser()
+        path = path if path.is_file() else find_file(source, (CONFIG_FILE,), HubOptions.take_from(kwargs))
+        return read_json(path), kwargs
+
+    @classmethod
+    def from_pretrained(cls: type[_Config], source: str | Path, **kwargs: Any) -> _Config:
+        """The configuration of a model: of its folder, of its config.json, or of its repository on the hub.
+
+        Keywords are fields to change, and how to look on the hub (`HubOptions`). A configuration that is a part of the
+        model's is taken out of it. OSError: there is none.
+        """
+        values, changes = cls.get_config_dict(source, **kwargs)
+        return cls.from_dict(_part(cls, values) or values, **changes)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write config.json into a folder, which is made if it is not there."""
+        self.to_json_file(Path(folder).expanduser() / CONFIG_FILE)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All values, of parts too, by name, as JSON can hold them."""
+        names = [*self.field_names(), *(name for name in self.__dict__ if name not in self.field_names())]
+        values = {name: _plain(self.__dict__[name]) for name in names if not name.startswith("_")}
+        return {"model_type": self.model_type} | values
+
+    def to_json_string(self) -> str:
+        """All values as JSON."""
+        return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
+
+    def to_json_file(self, path: str | Path) -> None:
+        """Write all values as JSON. Missing folders are made."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with write_atomically(path) as temporary:
+            temporary.write_text(self.to_json_string(), encoding="utf-8")
+
+    def update(self, values: dict[str, Any]) -> None:
+        """Set several values."""
+        for name, value in values.items():
+            setattr(self, name, _made(self.parts[name], name, value) if name in self.parts else value)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file. OSError, as of `transformers`, where it holds none."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise OSError(f"{path} is not readable as JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise OSError(f"{path} is not a JSON object")
+    return values
+
+
+def _made(kind: type[PreTrainedConfig], name: str, value: Any) -> PreTrainedConfig:
+    if isinstance(value, dict):
+        return kind.from_dict(value)
+    if not isinstance(value, PreTrainedConfig):
+        raise TypeError(f"{name} is {value!r}, but it must be a {kind.__name__}, a dictionary of its fields, or None")
+    return value
+
+
+def _part(kind: type[PreTrainedConfig], values: dict[str, Any]) -> dict[str, Any] | None:
+    """The dictionary of a model type inside that of a model, at any depth."""
+    if values.get("model_type") == kind.model_type:
+        return values
+    inner = (_part(kind, value) for value in values.values() if isinstance(value, dict))
+    return next((found for found in inner if found), None)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, PreTrainedConfig):
+        return value.to_dict()
+    if isinstance(value, torch.dtype):
+        return str(value).removeprefix("torch.")
+    return list(value) if isinstance(value, tuple) else copy.deepcopy(value)
