@@ -52,7 +52,8 @@ class RopeAttention(nn.Module):
         if self.in_blocks and q.device.type == "cpu" and q.dtype == torch.float32 and not torch.is_grad_enabled():
             return self.out_projection(self.v_projection(_weighted_mean(q[:, 0], k[:, 0], v, mask)))
         allowed = None if mask is None else mask[:, None, None]
-        out = F.scaled_dot_product_attention(q, k, self.v_projection(v)[:, None], attn_mask=allowed)
+        # Shared queries are repeated in memory: cuDNN's attention takes no stride of 0 (pytorch#175764).
+        out = F.scaled_dot_product_attention(q.contiguous(), k, self.v_projection(v)[:, None], attn_mask=allowed)
         return self.out_projection(out[:, 0])
 
 
