@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import ModuleType
 
 import cv2
 import numpy as np
@@ -55,6 +56,22 @@ def save_pictures(tmp_path: Path) -> Callable[[Iterable[AnnotatedPicture]], Path
         return tmp_path / "pictures"
 
     return save
+
+
+@pytest.fixture(scope="session")
+def brush() -> ModuleType:
+    """Label Studio's own encoding of brush masks."""
+    return pytest.importorskip(
+        "label_studio_sdk.converter.brush", reason="label-studio-sdk is not here: make test installs it"
+    )
+
+
+@pytest.fixture(scope="session")
+def datumaro_cvat() -> ModuleType:
+    """Datumaro's reader of CVAT's XML."""
+    return pytest.importorskip(
+        "datumaro.plugins.data_formats.cvat.base", reason="datumaro is not here: make test installs it"
+    )
 
 
 def ring(y: float, x: float, outer: float, inner: float) -> np.ndarray:

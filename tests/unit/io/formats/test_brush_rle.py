@@ -1,9 +1,10 @@
+from types import ModuleType
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
-from label_studio_sdk.converter import brush
 
 from masklet.io.formats.brush_rle import decode_brush_rle, encode_brush_rle
 
@@ -16,7 +17,7 @@ def test_there_and_back(mask: np.ndarray):
 
 
 @given(MASKS)
-def test_label_studio_reads_and_writes_the_same(mask: np.ndarray):
+def test_label_studio_reads_and_writes_the_same(brush: ModuleType, mask: np.ndarray):
     code = encode_brush_rle(mask)
     channels = brush.decode_rle(list(code)).reshape(*mask.shape, 4)
     np.testing.assert_array_equal(channels, np.where(mask, 255, 0)[..., None].repeat(4, -1))
@@ -27,7 +28,7 @@ def test_label_studio_reads_and_writes_the_same(mask: np.ndarray):
 
 
 @pytest.mark.parametrize("num_pixels", [2**14 - 1, 2**14, 2**14 + 1, 2**15, 3 * 2**14 + 5])
-def test_runs_longer_than_a_count(num_pixels: int):
+def test_runs_longer_than_a_count(brush: ModuleType, num_pixels: int):
     mask = np.ones((1, num_pixels + 3), bool)
     mask[0, :2] = False
     code = encode_brush_rle(mask)
@@ -36,7 +37,7 @@ def test_runs_longer_than_a_count(num_pixels: int):
 
 
 @given(st.lists(st.integers(0, 255), min_size=1, max_size=40), st.data())
-def test_stretches_of_unlike_bytes(alpha: list[int], data: st.DataObject):
+def test_stretches_of_unlike_bytes(brush: ModuleType, alpha: list[int], data: st.DataObject):
     """The editor's own encoder, in JavaScript, packs them so; soft edges make alpha of any value."""
     channels = np.array([[7, 8, 9, value] for value in alpha], np.uint8).ravel()
     cuts = data.draw(st.sets(st.integers(1, len(channels) - 1), max_size=9)) | {0, len(channels)}
