@@ -9,7 +9,6 @@ within the outermost pixels, in the quarter nearest to their upper left: whether
 it fills those pixels and no more. Ids and scores are not kept; of a video the frames are pictures.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -20,7 +19,7 @@ from jaxtyping import Bool, Float
 
 from masklet.io.formats.picture import DEFAULT_LABEL, AnnotatedPicture, ObjectMask, VideoInfo
 from masklet.io.formats.pictures import find_picture
-from masklet.io.formats.reading import files_in, naming
+from masklet.io.formats.reading import files_in, naming, one_line
 from masklet.io.formats.writer import StagedWriter, picture_stem
 from masklet.ops.masks import mask_iou
 from masklet.ops.polygons import LEAST_IOU, MOST_CORNERS, TOLERANCE, mask_to_polygons
@@ -32,6 +31,9 @@ INSET, SHIFT = 0.375, -0.2
 
 DIGITS = 7
 """Decimal places: a hundredth of a pixel for pictures of up to 100000 pixels."""
+
+OUTSIDE = 0.01
+"""How far corners may lie outside a picture, in parts of its size: Ultralytics takes as much."""
 
 FEWEST_NUMBERS = 7
 """A class and three corners."""
@@ -55,9 +57,10 @@ class YoloWriter(StagedWriter):
         self._stage(f"labels/{picture_stem(picture.name)}.txt").write_bytes("".join(lines).encode("ascii"))
 
     def _finish(self) -> None:
-        labels = [f"  {number}: {json.dumps(label, ensure_ascii=False)}" for label, number in self._classes.items()]
-        names = ["names:", *labels] if labels else ["names: {}"]
-        text = "\n".join(["path: .", "train: images", "val: images", *names, ""])
+        # No `path`, which Ultralytics would take from where it is started; without it, from where the file lies.
+        names = {number: label for label, number in self._classes.items()}
+        value = {"train": "images", "val": "images", "names": names}
+        text = yaml.safe_dump(value, allow_unicode=True, sort_keys=False)
         self._stage("data.yaml").write_bytes(text.encode("utf-8"))
 
 
@@ -91,7 +94,9 @@ def read_yolo(path: Path, *, pictures: Path) -> Iterator[AnnotatedPicture]:
     for file, folder in files_in(path / "labels" if (path / "labels").is_dir() else path, ".txt"):
         name, size = find_picture(pictures, str(PurePosixPath(folder) / file.stem))
         objects = []
-        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+        with naming(str(file)):
+            lines = file.read_text(encoding="utf-8").splitlines()
+        for number, line in enumerate(lines, start=1):
             if line.strip():
                 with naming(f"line {number} of {file}"):
                     objects.append(_read_line(line, len(objects) + 1, size, names))
@@ -109,7 +114,7 @@ def _read_names(path: Path) -> dict[int, str] | None:
         except yaml.YAMLError as error:
             raise ValueError(f"it is no YAML: {error}") from error
         pairs = names.items() if isinstance(names, Mapping) else enumerate(names)
-        return {int(number): str(label) for number, label in pairs}
+        return {int(number): one_line(label) for number, label in pairs}
 
 
 def _read_line(line: str, id_: int, size: tuple[int, int], names: dict[int, str] | None) -> ObjectMask:
@@ -120,8 +125,8 @@ def _read_line(line: str, id_: int, size: tuple[int, int], names: dict[int, str]
     score = outline.pop() if len(outline) % 2 else None
     height, width = size
     ring = np.array(outline).reshape(-1, 2) * (width, height)
-    if not np.isfinite(ring).all():
-        raise ValueError("its corners are not finite numbers")
+    if not ((np.array(outline) >= -OUTSIDE) & (np.array(outline) <= 1 + OUTSIDE)).all():  # NaN fails too
+        raise ValueError("its corners are not within 0 and 1, as parts of the picture's width and height are")
     # Without the bridges, which would be drawn a pixel wide; of lines that are no bridges nothing is drawn twice.
     rings = [part for part in cut_at_repeats(np.round(ring, 3)) if len(part) > 2]
     label = DEFAULT_LABEL if names is None and number == 0 else (names or {}).get(number, str(number))

@@ -98,10 +98,40 @@ def test_files_of_others(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("line", "said"),
-    [("0 0.5 0.5 0.1 0.1", "has 5 numbers"), ("0 a b c d e f", "could not convert"), ("0 0 0 1 nan 1 1", "finite")],
+    [
+        ("0 0.5 0.5 0.1 0.1", "has 5 numbers"),
+        ("0 a b c d e f", "could not convert"),
+        ("0 0 0 1 nan 1 1", "not within 0 and 1"),
+        ("0 10 10 50 10 50 50", "not within"),
+        ("0 0 0 1 0 1 1 0.9 7", "not within"),
+    ],
 )
 def test_what_is_no_outline(tmp_path: Path, line: str, said: str):
     Image.fromarray(np.zeros((10, 10), np.uint8)).save(tmp_path / "a.png")
     (tmp_path / "a.txt").write_text(f"\n{line}\n")
     with pytest.raises(ValueError, match=rf"line 2 of .*a\.txt cannot be read: .*{said}"):
         list(read_yolo(tmp_path, pictures=tmp_path))
+
+
+def test_ultralytics_looks_where_the_file_lies(tmp_path: Path):
+    mask = np.ones((4, 4), bool)
+    objects = tuple(
+        ObjectMask.of_mask(mask, id_, label=label) for id_, label in enumerate(("1: x # y", "a\tb", "😀"), 1)
+    )
+    write(tmp_path, [AnnotatedPicture(name="a.jpg", height=4, width=4, objects=objects)])
+    assert yaml.safe_load((tmp_path / "data.yaml").read_bytes()) == {
+        "train": "images",
+        "val": "images",
+        "names": {0: "1: x # y", 1: "a\tb", 2: "😀"},
+    }
+
+
+def test_errors_name_files_that_are_no_text_and_no_picture(tmp_path: Path):
+    (tmp_path / "a.png").write_text("no picture")
+    (tmp_path / "a.txt").write_bytes(b"0 0 0 1 0 1 1\n")
+    with pytest.raises(ValueError, match=r"a\.png cannot be read"):
+        next(read_yolo(tmp_path, pictures=tmp_path))
+    Image.fromarray(np.zeros((10, 10), np.uint8)).save(tmp_path / "a.png")
+    (tmp_path / "a.txt").write_bytes(b"\xff")
+    with pytest.raises(ValueError, match=r"a\.txt cannot be read"):
+        next(read_yolo(tmp_path, pictures=tmp_path))
