@@ -40,11 +40,13 @@ def test_masks_that_overlap_are_kept_and_pictures_are_in_order(tmp_path: Path):
 def test_what_an_earlier_run_left_goes(tmp_path: Path):
     objects = tuple(ObjectMask.of_mask(np.ones((3, 4), bool), id_) for id_ in (1, 2, 3))
     write(tmp_path, [AnnotatedPicture(name=name, height=3, width=4, objects=objects) for name in ("a.jpg", "b.jpg")])
-    (tmp_path / "a" / "note.png").touch()
+    for name in ("note.png", "00002.png"):  # a frame of someone's video
+        (tmp_path / "a" / name).touch()
     write(tmp_path, [AnnotatedPicture(name="a.jpg", height=3, width=4, objects=objects[:1])])
     assert {file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*.png")} == {
         "a/1.png",
         "a/note.png",
+        "a/00002.png",
         "b/1.png",
         "b/2.png",
         "b/3.png",
@@ -57,3 +59,11 @@ def test_masks_of_different_sizes(tmp_path: Path):
     write_mask_png(tmp_path / "a" / "2.png", np.ones((4, 3), bool))
     with pytest.raises(ValueError, match=r"a cannot be read: object 2 of a\.png"):
         list(read_png(tmp_path))
+
+
+def test_the_folder_of_one_picture(tmp_path: Path):
+    found = (ObjectMask.of_mask(np.ones((3, 4), bool), 2),)
+    write(tmp_path, [AnnotatedPicture(name="cup.jpg", height=3, width=4, objects=found)])
+    for path in (tmp_path / "cup", tmp_path / "cup" / "2.png"):
+        (picture,) = read_png(path)
+        assert (picture.name, picture.objects) == ("cup.png", found)
