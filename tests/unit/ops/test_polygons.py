@@ -96,7 +96,7 @@ def test_straight_lines_take_few_corners():
 
 
 def test_noise_is_kept_as_it_is(monkeypatch: pytest.MonkeyPatch):
-    noise = cv2.GaussianBlur(np.random.default_rng(1).standard_normal((60, 80)), (0, 0), 2) > 0
+    noise = cv2.GaussianBlur(np.random.default_rng(1).standard_normal((60, 80)), (0, 0), 5) > 0
     num_corners = sum(map(len, trace_outlines(noise)[0]))
     for most, kept in ((num_corners, False), (num_corners - 1, True)):
         monkeypatch.setattr(polygons_module, "MOST_CORNERS", most)

@@ -16,7 +16,15 @@ from typing import Any
 
 from masklet.io.formats.coco_file import CocoFile, to_mask
 from masklet.io.formats.picture import DEFAULT_LABEL, AnnotatedPicture, ObjectMask, VideoInfo
-from masklet.io.formats.reading import naming, number_objects, single_file
+from masklet.io.formats.reading import (
+    check_rle_size,
+    naming,
+    number_objects,
+    one_line,
+    picture_name,
+    picture_size,
+    single_file,
+)
 from masklet.io.formats.writer import StagedWriter
 
 FILE = "annotations.json"
@@ -97,30 +105,32 @@ def coco_categories(labels: Iterable[str] = (DEFAULT_LABEL,)) -> list[Record]:
 
 
 def read_coco(path: Path) -> Iterator[AnnotatedPicture]:
-    """The pictures of a file, in its order, also those without objects; polygons become masks.
+    """The pictures of a file, in its order, or that of a video's frames, also those without objects.
 
-    An object's id is its track_id, or else its place among the picture's. Pictures without a size take that of their
-    first RLE. FileNotFoundError; ValueError, naming the file and the annotation, for what is damaged.
+    Polygons become masks. An object's id is its track_id, or else its place among the picture's; where a track has the
+    number 0, each is one more. Names that lead out of a folder are brought into it. Pictures without a size take that
+    of their first RLE. FileNotFoundError; ValueError, naming the file and the annotation, for what is damaged.
     """
     file = CocoFile(single_file(path, FILE))
-    for image_id, image in file.images.items():
+    shift = 1 if any(entry.get("track_id") == 0 for entry in file.all_annotations) else 0
+    for image_id, image in _in_order(file):
         annotations = file.annotations(image_id) + file.crowds(image_id)
-        size = file.size(image_id) or next(
-            (
-                tuple(entry["segmentation"]["size"])
-                for entry in annotations
-                if isinstance(entry.get("segmentation"), dict)
-            ),
-            None,
-        )
+        size = file.size(image_id)
         with naming(f"image {image_id} of {file.path}"):
-            ids = number_objects([entry.get("track_id") for entry in annotations])
+            tracks = [entry.get("track_id") for entry in annotations]
+            ids = number_objects([None if track is None else track + shift for track in tracks])
             if size is None:
-                raise ValueError("its height and width are not given")
+                rles = (entry["segmentation"] for entry in annotations if isinstance(entry.get("segmentation"), dict))
+                rle = next(rles, None)
+                if rle is None:
+                    raise ValueError("its height and width are not given")
+                size = picture_size(*rle["size"])
         objects = []
         for id_, entry in zip(ids, annotations, strict=True):
             with naming(f"annotation {entry.get('id')} of {file.path}"):
-                label = file.categories.get(entry.get("category_id", 0), DEFAULT_LABEL)
+                label = one_line(file.categories.get(entry.get("category_id", 0)))
+                if isinstance(entry["segmentation"], dict):
+                    check_rle_size(entry["segmentation"], size)
                 objects.append(
                     ObjectMask.of_mask(
                         to_mask(entry["segmentation"], size),
@@ -131,12 +141,19 @@ def read_coco(path: Path) -> Iterator[AnnotatedPicture]:
                 )
         with naming(f"image {image_id} of {file.path}"):
             yield AnnotatedPicture(
-                name=file.file_name(image_id),
+                name=picture_name(file.file_name(image_id)),
                 height=size[0],
                 width=size[1],
                 objects=tuple(objects),
                 frame_index=image.get("frame_id"),
             )
+
+
+def _in_order(file: CocoFile) -> list[tuple[int, Record]]:
+    images = list(file.images.items())
+    if all(isinstance(image.get("frame_id"), int) for _, image in images):
+        images.sort(key=lambda item: (str(item[1].get("video_id", "")), item[1]["frame_id"]))
+    return images
 
 
 def _to_json(value: Any) -> str:

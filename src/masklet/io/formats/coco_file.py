@@ -4,7 +4,8 @@ The file is read whole, as it is one JSON value; masks are made when they are as
 kept. Crowds, which are many objects in one mask, are kept apart.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from jaxtyping import Bool
 from pycocotools import mask as coco_mask
 
 from masklet.io.files import read_json
+from masklet.io.formats.reading import naming, picture_size
 from masklet.ops.rle import decode_rle
 
 FEWEST_NUMBERS = 6
@@ -58,6 +60,11 @@ class CocoFile:
         kind.setdefault(image_id, []).append(annotation)
 
     @property
+    def all_annotations(self) -> Iterator[dict[str, Any]]:
+        """What is annotated on all pictures, crowds too."""
+        return chain.from_iterable((*self._annotations.values(), *self._crowds.values()))
+
+    @property
     def num_crowds(self) -> int:
         """How many annotations are of crowds."""
         return sum(map(len, self._crowds.values()))
@@ -84,9 +91,12 @@ class CocoFile:
         return self._crowds.get(image_id, [])
 
     def size(self, image_id: int) -> tuple[int, int] | None:
-        """A picture's (height, width), if the file says it."""
+        """A picture's (height, width), if the file says it. ValueError where it is none that a picture can have."""
         image = self.images[image_id]
-        return (image["height"], image["width"]) if {"height", "width"} <= image.keys() else None
+        if image.get("height") is None or image.get("width") is None:
+            return None
+        with naming(f"image {image_id} of {self.path}"):
+            return picture_size(image["height"], image["width"])
 
 
 def to_mask(segmentation: Any, size: tuple[int, int] | None) -> Bool[np.ndarray, "H W"]:
@@ -95,6 +105,9 @@ def to_mask(segmentation: Any, size: tuple[int, int] | None) -> Bool[np.ndarray,
     size: (height, width) of the picture; an RLE has its own. ValueError for anything else.
     """
     if isinstance(segmentation, Mapping):
+        own_size = segmentation.get("size")
+        if isinstance(own_size, list | tuple) and len(own_size) == 2:
+            picture_size(*own_size)  # no memory is taken for what is no picture's size
         return decode_rle(segmentation)
     if not isinstance(segmentation, list):
         raise ValueError(f"a segmentation is a list of polygons or an RLE, not {type(segmentation).__name__}")

@@ -12,7 +12,6 @@ CVAT imports labels that a task has: give the task the labels that the file's `m
 videos its track's number, which CVAT counts from 0, so it is one less.
 """
 
-import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 
 from masklet.io.formats.frame_order import check_frame
-from masklet.io.formats.picture import AnnotatedPicture, ObjectMask, VideoInfo
+from masklet.io.formats.picture import CONTROL, AnnotatedPicture, ObjectMask, VideoInfo
 from masklet.io.formats.writer import StagedWriter
 from masklet.ops.polygons import mask_to_polygons
 from masklet.ops.rings import join_rings
@@ -32,9 +31,6 @@ FILE = "annotations.xml"
 
 SCORE = "score"
 """An attribute of each label."""
-
-NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that no XML file can have."""
 
 
 @dataclass(kw_only=True)
@@ -61,9 +57,6 @@ class CvatWriter(StagedWriter):
         self._pictures = self._open("pictures")
 
     def _add(self, picture: AnnotatedPicture) -> None:
-        for text in (picture.name, *(found.label for found in picture.objects)):
-            if NO_XML.search(text):
-                raise ValueError(f"{text!r} has a character that XML cannot have: name it otherwise")
         if self.video is None:
             self._add_picture(picture)
         else:
@@ -125,7 +118,7 @@ def _meta(video: VideoInfo | None, frames: range, labels: list[str]) -> Element:
     meta = Element("meta")
     task = SubElement(meta, "task")
     texts: dict[str, object] = {
-        "name": NO_XML.sub("", video.name) if video else "masklet",
+        "name": CONTROL.sub("", video.name) if video else "masklet",
         "size": len(frames),
         "mode": "interpolation" if video else "annotation",
         "start_frame": frames.start,

@@ -1,21 +1,26 @@
 """Reads CVAT's XML 1.1, of images and of videos: what masklet writes, and what CVAT exports."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree.ElementTree import Element, ParseError, iterparse
+from xml.parsers.expat import ExpatError, ParserCreate
 
 import numpy as np
 from jaxtyping import Bool
 
 from masklet.io.formats.cvat import FILE, SCORE
 from masklet.io.formats.picture import AnnotatedPicture, ObjectMask
-from masklet.io.formats.reading import naming, number_objects, single_file
+from masklet.io.formats.reading import naming, number_objects, one_line, picture_name, picture_size, single_file
 from masklet.ops.polygons import Polygon, polygons_to_mask
 
 AREAS = ("mask", "polygon")
 """The elements that are read."""
+
+MOST_FRAMES = 1 << 24
+"""More than three days of 60 frames a second: what claims to be longer is damaged."""
 
 Size = tuple[int, int]
 
@@ -70,6 +75,7 @@ def read_cvat(path: Path) -> Iterator[AnnotatedPicture]:
 
 def _entries(file: Path) -> Iterator[Element]:
     """The elements directly below the root, one at a time."""
+    _refuse_entities(file)
     root: Element | None = None
     depth = 0
     try:
@@ -86,27 +92,50 @@ def _entries(file: Path) -> Iterator[Element]:
         raise ValueError(f"{file} is no XML ({error}): export it again") from error
 
 
+def _refuse_entities(file: Path) -> None:
+    """ValueError for a file that defines entities, which can be made to fill all memory. CVAT's own have none."""
+
+    def refuse(name: str, *_: object) -> None:
+        raise ValueError(f"{file} defines the entity {name}, which CVAT's files do not: export it again")
+
+    def stop(*_: object) -> None:
+        raise _RootBegins
+
+    parser = ParserCreate()
+    parser.EntityDeclHandler = refuse
+    parser.StartElementHandler = stop  # entities are defined before it
+    with file.open("rb") as stream, suppress(_RootBegins, ExpatError):
+        parser.ParseFile(stream)
+
+
+class _RootBegins(Exception):
+    """The first element was come to."""
+
+
 def _read_meta(meta: Element) -> tuple[range, Size | None]:
     """A video's frames and size; no frames and None for pictures, and where the size is not given."""
     original = next(meta.iter("original_size"), None)
     if original is None:
         return range(0), None
-    size = (int(original.findtext("height", "")), int(original.findtext("width", "")))
+    size = picture_size(int(original.findtext("height", "")), int(original.findtext("width", "")))
     first, last = (next(meta.iter(name), None) for name in ("start_frame", "stop_frame"))
     if first is None or last is None:
         return range(0), size
-    return range(int(first.text or ""), int(last.text or "") + 1), size
+    frames = range(int(first.text or ""), int(last.text or "") + 1)
+    if frames.stop > MOST_FRAMES:
+        raise ValueError(f"its last frame is {frames.stop - 1}, and no video has more than {MOST_FRAMES}")
+    return frames, size
 
 
 def _picture(image: Element) -> AnnotatedPicture:
-    size = (int(image.attrib["height"]), int(image.attrib["width"]))
+    size = picture_size(int(image.attrib["height"]), int(image.attrib["width"]))
     grouped: dict[tuple[str, object], list[_Shape]] = {}
     for index, shape in enumerate(_shapes(image)):
         group = int(shape.attributes.get("group_id", 0))
-        grouped.setdefault((shape.attributes["label"], group or f"shape {index}"), []).append(shape)
+        grouped.setdefault((one_line(shape.attributes["label"]), group or f"shape {index}"), []).append(shape)
     ids = number_objects([group if isinstance(group, int) else None for _, group in grouped])
     return AnnotatedPicture(
-        name=image.attrib["name"],
+        name=picture_name(image.attrib["name"]),
         height=size[0],
         width=size[1],
         objects=tuple(
@@ -117,7 +146,7 @@ def _picture(image: Element) -> AnnotatedPicture:
 
 def _add_track(track: Element, tracked: dict[int, list[_Tracked]]) -> None:
     """Add an object's shapes to those of the frames they are on."""
-    id_, label = int(track.attrib["id"]) + 1, track.attrib["label"]
+    id_, label = int(track.attrib["id"]) + 1, one_line(track.attrib["label"])
     for shape in _shapes(track):
         if shape.attributes.get("outside") != "1":
             tracked.setdefault(int(shape.attributes["frame"]), []).append((id_, label, shape))

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from masklet.io.files import read_json
-from masklet.io.formats.picture import DEFAULT_LABEL, AnnotatedPicture, ObjectMask
+from masklet.io.formats.picture import AnnotatedPicture, ObjectMask
 from masklet.io.formats.pictures import find_picture
-from masklet.io.formats.reading import files_in, naming, number_objects
+from masklet.io.formats.reading import files_in, naming, number_objects, one_line, picture_name, picture_size
 from masklet.io.formats.writer import StagedWriter, picture_stem
 from masklet.ops.polygons import Polygon, mask_to_polygons, polygons_to_mask
 
@@ -65,7 +65,7 @@ def read_geojson(path: Path, *, pictures: Path | None = None) -> Iterator[Annota
         with naming(str(file)):
             picture = value.get("picture")
             if picture is not None:
-                name, size = picture["file_name"], (int(picture["height"]), int(picture["width"]))
+                name, size = picture_name(picture["file_name"]), picture_size(picture["height"], picture["width"])
             elif pictures is not None:
                 name, size = find_picture(pictures, str(PurePosixPath(folder) / file.stem))
             else:
@@ -77,8 +77,7 @@ def read_geojson(path: Path, *, pictures: Path | None = None) -> Iterator[Annota
         for id_, feature, properties in zip(ids, features, known, strict=True):
             with naming(f"feature {id_} of {file}"):
                 mask = polygons_to_mask(_polygons(feature["geometry"]), size)
-                label, score = properties.get("label") or DEFAULT_LABEL, properties.get("score")
-                objects.append(ObjectMask.of_mask(mask, id_, label=label, score=score))
+                objects.append(ObjectMask.of_mask(mask, id_, label=_label(properties), score=properties.get("score")))
         with naming(str(file)):
             yield AnnotatedPicture(name=name, height=size[0], width=size[1], objects=tuple(objects))
 
@@ -87,12 +86,22 @@ def _whole(value: object) -> int | None:
     return value if isinstance(value, int) else None
 
 
+def _label(properties: dict[str, Any]) -> str:
+    """The label: QuPath has it as the name of a classification."""
+    classification = properties.get("classification")
+    name = classification.get("name") if isinstance(classification, dict) else classification
+    return one_line(properties.get("label") or name)
+
+
 def _polygons(geometry: dict[str, Any]) -> list[Polygon]:
-    kinds = {"Polygon": [geometry["coordinates"]], "MultiPolygon": geometry["coordinates"]}
-    if geometry["type"] not in kinds:
+    if geometry["type"] not in ("Polygon", "MultiPolygon"):
         raise ValueError(f"its geometry is a {geometry['type']}, and areas alone are read: Polygon and MultiPolygon")
-    polygons = []
-    for rings in kinds[geometry["type"]]:
-        outer, *holes = (np.array(ring, np.float64)[:-1] for ring in rings)
-        polygons.append(Polygon(outer, tuple(holes)))
-    return polygons
+    several = [geometry["coordinates"]] if geometry["type"] == "Polygon" else geometry["coordinates"]
+    rings_of_each = [[_open(ring) for ring in rings] for rings in several if rings]  # one without a ring is empty
+    return [Polygon(outer, tuple(holes)) for outer, *holes in rings_of_each]
+
+
+def _open(ring: list[list[float]]) -> np.ndarray:
+    """A ring without its first corner at the end, and without heights, as a third coordinate."""
+    corners = np.array(ring, np.float64)[:, :2]
+    return corners[:-1] if (corners[0] == corners[-1]).all() else corners

@@ -20,7 +20,15 @@ from xml.sax.saxutils import quoteattr
 
 from masklet.io.formats.brush_rle import decode_brush_rle, encode_brush_rle
 from masklet.io.formats.picture import DEFAULT_LABEL, AnnotatedPicture, ObjectMask, VideoInfo
-from masklet.io.formats.reading import naming, number_objects, read_json_list, single_file
+from masklet.io.formats.reading import (
+    naming,
+    number_objects,
+    one_line,
+    picture_name,
+    picture_size,
+    read_json_list,
+    single_file,
+)
 from masklet.io.formats.writer import StagedWriter
 
 TASKS = "label_studio.json"
@@ -111,18 +119,20 @@ def read_label_studio(path: Path) -> Iterator[AnnotatedPicture]:
 def _picture(task: dict[str, Any]) -> AnnotatedPicture | None:
     data = task["data"]
     drawn = [annotation for annotation in task.get("annotations") or [] if not annotation.get("was_cancelled")]
-    sources = drawn or task.get("predictions") or []
+    # A snapshot may have the numbers of predictions in their place.
+    predicted = [prediction for prediction in task.get("predictions") or [] if isinstance(prediction, dict)]
+    sources = drawn or predicted
     regions = [region for region in sources[-1]["result"] if region.get("type") == "brushlabels"] if sources else []
     if regions:
-        size = (regions[0]["original_height"], regions[0]["original_width"])
+        size = picture_size(regions[0]["original_height"], regions[0]["original_width"])
     elif "height" in data and "width" in data:
-        size = (data["height"], data["width"])
+        size = picture_size(data["height"], data["width"])
     else:
         return None
     matches = [REGION_ID.fullmatch(str(region.get("id"))) for region in regions]
     ids = number_objects([int(match[1]) if match else None for match in matches])
     return AnnotatedPicture(
-        name=_name(data["image"]),
+        name=picture_name(_name(data["image"])),
         height=size[0],
         width=size[1],
         objects=tuple(_object(region, size, id_) for region, id_ in zip(regions, ids, strict=True)),
@@ -142,4 +152,4 @@ def _object(region: dict[str, Any], size: tuple[int, int], id_: int) -> ObjectMa
     with naming(f"region {region.get('id')}"):
         value = region["value"]
         mask = decode_brush_rle(value["rle"], size)
-        return ObjectMask.of_mask(mask, id_, label=value["brushlabels"][0], score=region.get("score"))
+        return ObjectMask.of_mask(mask, id_, label=one_line(value["brushlabels"][0]), score=region.get("score"))

@@ -19,7 +19,7 @@ from jaxtyping import Bool
 
 from masklet.io.files import read_json
 from masklet.io.formats.picture import AnnotatedPicture, ObjectMask
-from masklet.io.formats.reading import files_in, naming, number_objects
+from masklet.io.formats.reading import files_in, naming, number_objects, one_line, picture_size
 from masklet.io.formats.writer import StagedWriter, picture_stem
 from masklet.ops.polygons import Polygon, polygons_to_mask
 
@@ -86,37 +86,41 @@ def read_labelme(path: Path) -> Iterator[AnnotatedPicture]:
 
 
 def _picture(value: dict[str, Any], folder: str) -> AnnotatedPicture:
-    size = (value["imageHeight"], value["imageWidth"])
+    size = picture_size(value["imageHeight"], value["imageWidth"])
     grouped: dict[tuple[str, object], list[Shape]] = {}
     for index, shape in enumerate(value["shapes"]):
         with naming(f"shape {index}"):
+            shape = {"shape_type": "polygon"} | shape  # which early versions did not say
             if shape["shape_type"] in AREAS:
                 group = shape.get("group_id")
-                key = (shape["label"], f"shape {index}" if group is None else group)
+                key = (one_line(shape["label"]), f"shape {index}" if group is None else group)
                 grouped.setdefault(key, []).append((index, shape))
     ids = number_objects([group if isinstance(group, int) else None for _, group in grouped])
     return AnnotatedPicture(
         name=str(PurePosixPath(folder, PureWindowsPath(value["imagePath"]).name)),
         height=size[0],
         width=size[1],
-        objects=tuple(_object(shapes, size, id_) for id_, shapes in zip(ids, grouped.values(), strict=True)),
+        objects=tuple(
+            _object(shapes, size, id_, label) for id_, ((label, _), shapes) in zip(ids, grouped.items(), strict=True)
+        ),
         frame_index=value.get("frame_index"),
     )
 
 
-def _object(shapes: list[Shape], size: tuple[int, int], id_: int) -> ObjectMask:
+def _object(shapes: list[Shape], size: tuple[int, int], id_: int, label: str) -> ObjectMask:
     mask = np.zeros(size, bool)
     for index, shape in shapes:
         with naming(f"shape {index}"):
             mask |= _mask(shape, size)
     _, first = shapes[0]
-    return ObjectMask.of_mask(mask, id_, label=first["label"], score=first.get("score"))
+    return ObjectMask.of_mask(mask, id_, label=label, score=first.get("score"))
 
 
 def _mask(shape: dict[str, Any], size: tuple[int, int]) -> Bool[np.ndarray, "H W"]:
     if shape["shape_type"] == "polygon":
         return polygons_to_mask([Polygon(np.array(shape["points"], float))], size)
-    crop = cv2.imdecode(np.frombuffer(base64.b64decode(shape["mask"]), np.uint8), cv2.IMREAD_GRAYSCALE)
+    code = np.frombuffer(base64.b64decode(shape["mask"]), np.uint8)
+    crop = cv2.imdecode(code, cv2.IMREAD_GRAYSCALE) if len(code) else None
     if crop is None:
         raise ValueError("its mask is no PNG in base64")
     (left, top), (right, bottom) = np.array(shape["points"]).astype(int).tolist()

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from masklet.io.formats.picture import AnnotatedPicture, ObjectMask, VideoInfo
+from masklet.io.formats.reading import naming, picture_size
 from masklet.io.masklets import MaskletsHeader, Record, stream_masklets
 from masklet.ops.rle import RLE
 
@@ -20,6 +21,8 @@ def read_masklet_pictures(
     """
     header, frames = stream_masklets(path)
     shift = 1 if any(record["id"] == 0 for _, found in stream_masklets(path)[1] for record in found) else 0
+    with naming(f"line 1 of {path}"):
+        size = picture_size(header.height, header.width)
     video = VideoInfo(
         name=Path(header.video).stem or "video",
         height=header.height,
@@ -27,16 +30,21 @@ def read_masklet_pictures(
         num_frames=header.num_frames,
         frames_per_second=frames_per_second,
     )
-    return video, (
-        AnnotatedPicture(
-            name=_name(names, index, header, path),
-            height=header.height,
-            width=header.width,
-            objects=tuple(_object(record, shift) for record in found),
-            frame_index=index,
-        )
-        for index, found in frames
-    )
+
+    def pictures() -> Iterator[AnnotatedPicture]:
+        for index, found in frames:
+            name = _name(names, index, header, path)
+            with naming(f"{path}, frame {index}"):
+                picture = AnnotatedPicture(
+                    name=name,
+                    height=size[0],
+                    width=size[1],
+                    objects=tuple(_object(record, shift) for record in found),
+                    frame_index=index,
+                )
+            yield picture
+
+    return video, pictures()
 
 
 def _name(names: Sequence[str] | None, index: int, header: MaskletsHeader, path: str | Path) -> str:

@@ -1,6 +1,7 @@
 """What all annotation formats are written from and read to: the objects of a picture, or of a frame of a video."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -10,6 +11,9 @@ from jaxtyping import Bool
 
 from masklet.ops.mask_record import MaskRecord
 from masklet.ops.rle import RLE, decode_rle, encode_rle, rle_area, rle_box
+
+CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+"""What no line of text has: characters that control, end lines, or are none. Many formats have no place for them."""
 
 DEFAULT_LABEL = "object"
 """What an object is called that nobody has named: SAM 2 tells objects apart, not what they are."""
@@ -21,7 +25,8 @@ class ObjectMask:
 
     rle: its mask at the picture's size. id: its number in the picture, or through a video, from 1. label: what it is.
     score: how good the mask is taken to be, in [0, 1] where it is a predicted IoU; None where nothing is known, as of
-    masks drawn by hand. ValueError for an id below 1, an empty label and a score that is no number.
+    masks drawn by hand. ValueError for an id below 1, a label that is empty or has control characters, and a score that
+    is no number.
     """
 
     rle: RLE
@@ -32,8 +37,10 @@ class ObjectMask:
     def __post_init__(self) -> None:
         if self.id < 1:
             raise ValueError(f"objects are numbered from 1, not {self.id}")
-        if not self.label.strip() or "\n" in self.label:
-            raise ValueError(f"the label of object {self.id} is one line of text, not {self.label!r}")
+        if not self.label.strip() or CONTROL.search(self.label):
+            raise ValueError(
+                f"the label of object {self.id} is one line of text without control characters, not {self.label!r}"
+            )
         if self.score is not None and not math.isfinite(self.score):
             raise ValueError(f"the score of object {self.id} is {self.score}: give a number or None")
 
@@ -42,7 +49,8 @@ class ObjectMask:
         cls, mask: Bool[np.ndarray, "H W"], id: int, *, label: str = DEFAULT_LABEL, score: float | None = None
     ) -> "ObjectMask":
         """The object of a boolean mask (H, W)."""
-        return cls(rle=encode_rle(mask), id=id, label=label, score=score)
+        # Plain numbers, since NumPy's cannot be written as JSON.
+        return cls(rle=encode_rle(mask), id=int(id), label=label, score=None if score is None else float(score))
 
     @property
     def mask(self) -> Bool[np.ndarray, "H W"]:
@@ -66,7 +74,7 @@ class AnnotatedPicture:
 
     name: the picture's file, relative to the folder of pictures, with `/`; of a video, the frame's file name. height
     and width are in pixels. frame_index: of a video, the frame's number from 0. ValueError for a name that leads out of
-    a folder, objects of another size than the picture's, and two with one id.
+    a folder or has control characters, objects of another size than the picture's, and two with one id.
     """
 
     name: str
@@ -79,6 +87,10 @@ class AnnotatedPicture:
         path = PurePosixPath(self.name)
         if not path.name or path.is_absolute() or ".." in path.parts:
             raise ValueError(f"a picture's name is a path within a folder, not {self.name!r}")
+        if CONTROL.search(self.name):
+            raise ValueError(
+                f"a picture's name has no control characters, as {self.name!r} has: name the file otherwise"
+            )
         if self.height < 1 or self.width < 1:
             raise ValueError(f"{self.name} cannot be {self.width} x {self.height} pixels")
         if self.frame_index is not None and self.frame_index < 0:

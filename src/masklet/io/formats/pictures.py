@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from masklet.io.decode import upright_size
+from masklet.io.formats.reading import naming
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".JPG", ".JPEG", ".PNG")
 
@@ -15,10 +16,11 @@ def name_picture(pictures: Path | None, stem: str, extension: str) -> str:
 def find_picture(pictures: Path, stem: str) -> tuple[str, tuple[int, int]]:
     """The name, relative to the folder, and (height, width) of the picture with this stem, which may have folders.
 
-    FileNotFoundError if there is none.
+    FileNotFoundError if there is none; ValueError where it is no picture.
     """
     for extension in EXTENSIONS:
         name = f"{stem}{extension}"
         if (pictures / name).is_file():
-            return name, upright_size(pictures / name)
+            with naming(str(pictures / name)):
+                return name, upright_size(pictures / name)
     raise FileNotFoundError(f"there is no picture {stem}.jpg, .png or the like in {pictures}: give its folder")

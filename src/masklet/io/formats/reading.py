@@ -1,10 +1,17 @@
 """What readers of annotation formats share: they find files, name the entry that cannot be read, and number objects."""
 
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
+
+from masklet.io.decode import MAX_PIXELS
+from masklet.io.formats.picture import CONTROL, DEFAULT_LABEL
+
+OF_WINDOWS = re.compile(r"[A-Za-z]:[\\/]|[^/]*\\[^/]*$")
+"""What a path of Windows begins with, or is: a drive, or no separator but the other one."""
 
 
 @contextmanager
@@ -18,7 +25,15 @@ def naming(entry: str) -> Iterator[None]:
         yield
     except KeyError as error:
         raise ValueError(f"{entry} cannot be read: it lacks {error}") from error
-    except (ArithmeticError, AttributeError, IndexError, OSError, TypeError, ValueError) as error:
+    except (
+        ArithmeticError,
+        AttributeError,
+        IndexError,
+        OSError,
+        RecursionError,  # JSON in JSON in JSON
+        TypeError,
+        ValueError,
+    ) as error:
         raise ValueError(f"{entry} cannot be read: {error}") from error
 
 
@@ -57,11 +72,45 @@ def read_json_list(file: Path) -> list[Any]:
         return value
 
 
+def picture_name(path: object) -> str:
+    """A picture's name within a folder, of whatever path a file gives: without drive, root, `.` and `..`."""
+    text = str(path)
+    if OF_WINDOWS.match(text):
+        text = re.sub("^[A-Za-z]:", "", text).replace("\\", "/")
+    return "/".join(part for part in PurePosixPath(text).parts if part not in ("/", "//", ".."))
+
+
+def picture_size(height: Any, width: Any) -> tuple[int, int]:
+    """(height, width) as whole numbers. ValueError for others, and for more pixels than any picture that is read."""
+    size = int(height), int(width)
+    if size != (height, width) and size != (float(height), float(width)):
+        raise ValueError(f"its height and width are {height} and {width}: whole numbers of pixels were expected")
+    if min(size) < 1 or size[0] * size[1] > MAX_PIXELS:
+        raise ValueError(f"its height and width are {height} and {width}: 1 to {MAX_PIXELS} pixels were expected")
+    return size
+
+
+def check_rle_size(rle: Mapping[str, Any], size: tuple[int, int]) -> None:
+    """ValueError where an RLE is of another size than its picture: found out before memory is taken for it."""
+    if tuple(rle["size"]) != size:
+        raise ValueError(f"its mask has the height and width {tuple(rle['size'])}, but the picture's are {size}")
+
+
+def one_line(label: object) -> str:
+    """A label as `ObjectMask` wants it: control characters become spaces, and nothing at all becomes "object"."""
+    text = "" if label is None else str(label)
+    text = CONTROL.sub(" ", text).strip() if CONTROL.search(text) else text
+    return text if text.strip() else DEFAULT_LABEL
+
+
 def number_objects(ids: Sequence[int | None]) -> list[int]:
     """An id for each object: its own where it has one from 1 that no earlier one has, else the next above all those."""
-    numbers = [
-        id_ if id_ is not None and id_ >= 1 and id_ not in ids[:place] else None for place, id_ in enumerate(ids)
-    ]
+    numbers: list[int | None] = []
+    taken = set()
+    for id_ in ids:
+        own = id_ if id_ is not None and id_ >= 1 and id_ not in taken else None
+        numbers.append(own)
+        taken.add(own)
     following = max((number for number in numbers if number is not None), default=0) + 1
     for place, number in enumerate(numbers):
         if number is None:

@@ -15,7 +15,15 @@ from typing import Any
 
 from masklet.io.files import read_json, write_json
 from masklet.io.formats.picture import DEFAULT_LABEL, AnnotatedPicture, ObjectMask
-from masklet.io.formats.reading import files_in, naming, number_objects
+from masklet.io.formats.reading import (
+    check_rle_size,
+    files_in,
+    naming,
+    number_objects,
+    one_line,
+    picture_name,
+    picture_size,
+)
 from masklet.io.formats.writer import StagedWriter, picture_stem
 from masklet.ops.mask_record import MaskRecord
 from masklet.ops.rle import RLE, decode_rle, encode_rle
@@ -100,7 +108,7 @@ def read_sa1b_file(path: Path) -> AnnotatedPicture:
                 ObjectMask(
                     rle=_mask(entry["segmentation"], size),
                     id=id_,
-                    label=entry.get("label", DEFAULT_LABEL),
+                    label=one_line(entry.get("label")),
                     score=entry.get("predicted_iou"),
                 )
             )
@@ -118,14 +126,13 @@ def _read(path: Path) -> tuple[str, tuple[int, int], list[dict[str, Any]]]:
         image, annotations = value["image"], value["annotations"]
         if not isinstance(annotations, list) or not all(isinstance(entry, dict) for entry in annotations):
             raise ValueError("its annotations are no list of objects")
-        return str(image["file_name"]), (int(image["height"]), int(image["width"])), annotations
+        return picture_name(image["file_name"]), picture_size(image["height"], image["width"]), annotations
 
 
 def _mask(segmentation: RLE, size: tuple[int, int]) -> RLE:
     """The RLE with compact counts. ValueError where it is malformed or of another size than the picture."""
+    check_rle_size(segmentation, size)
     mask = decode_rle(segmentation)
-    if mask.shape != size:
-        raise ValueError(f"its mask has the height and width {mask.shape}, but the picture's are {size}")
     return segmentation if isinstance(segmentation["counts"], str) else encode_rle(mask)
 
 

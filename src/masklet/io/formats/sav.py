@@ -19,7 +19,7 @@ import numpy as np
 from masklet.io.files import read_json
 from masklet.io.formats.frame_order import check_frame
 from masklet.io.formats.picture import AnnotatedPicture, ObjectMask, VideoInfo
-from masklet.io.formats.reading import naming
+from masklet.io.formats.reading import check_rle_size, naming, picture_size
 from masklet.io.formats.writer import StagedWriter
 from masklet.ops.rle import decode_rle, encode_rle
 
@@ -145,7 +145,7 @@ def read_sav(path: Path) -> Iterator[AnnotatedPicture]:
     file = _one_file(path)
     value = read_json(file, KEYS)
     with naming(str(file)):
-        size = (int(value["video_height"]), int(value["video_width"]))
+        size = picture_size(value["video_height"], value["video_width"])
         ids = [id_ + 1 for id_ in value["masklet_id"]]
         frames = list(value["masklet"])
     for index, rles in enumerate(frames):
@@ -153,6 +153,8 @@ def read_sav(path: Path) -> Iterator[AnnotatedPicture]:
             continue
         frame = ANNOTATION_STEP * index
         with naming(f"{file}, frame {frame}"):
+            for rle in rles:
+                check_rle_size(rle, size)
             picture = AnnotatedPicture(
                 name=f"{frame:05d}.jpg",
                 height=size[0],

@@ -94,7 +94,8 @@ def _read_names(file: Path) -> dict[int, str]:
     """The labels by their value, without the background."""
     if not file.is_file():
         return {}
-    lines = file.read_text(encoding="utf-8").splitlines()
+    with naming(str(file)):
+        lines = file.read_text(encoding="utf-8").splitlines()
     return {value: line.strip() for value, line in enumerate(lines) if value and line.strip()}
 
 

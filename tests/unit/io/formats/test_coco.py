@@ -155,3 +155,38 @@ def test_records():
     assert "score" not in annotation
     assert (annotation["bbox"], annotation["area"], annotation["category_id"]) == ((4, 2, 10, 5), 50, 1)
     assert coco_categories() == [{"id": 1, "name": "object", "supercategory": "object"}]
+
+
+def write_raw(path: Path, images: list[dict], annotations: list[dict], name: str = "cup") -> Path:
+    categories = [{"id": 1, "name": name}]
+    path.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
+    return path
+
+
+SQUARE = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[1, 1, 3, 1, 3, 3, 1, 3]]}
+
+
+@pytest.mark.parametrize("file_name", ["/data/cup.jpg", "../data/cup.jpg", "C:\\data\\cup.jpg"])
+def test_files_of_others_are_read(tmp_path: Path, file_name: str):
+    image = {"id": 1, "file_name": file_name, "height": 6.0, "width": 8}
+    (picture,) = read_coco(write_raw(tmp_path / "a.json", [image], [SQUARE], name="cup\r\n"))
+    assert (picture.name, picture.size, picture.objects[0].label) == ("data/cup.jpg", (6, 8), "cup")
+
+
+def test_tracks_from_0_stay_apart_and_frames_come_in_order(tmp_path: Path):
+    images = [{"id": 9 - i, "file_name": f"{i}.jpg", "height": 6, "width": 8, "frame_id": i} for i in (2, 0, 1)]
+    tracks = {9: [0, 1], 8: [1], 7: [0, 5]}
+    annotations = [SQUARE | {"image_id": id_, "track_id": track} for id_ in tracks for track in tracks[id_]]
+    pictures = list(read_coco(write_raw(tmp_path / "a.json", images, annotations)))
+    assert [picture.frame_index for picture in pictures] == [0, 1, 2]
+    assert [[found.id for found in picture.objects] for picture in pictures] == [[1, 2], [2], [1, 6]]
+
+
+def test_sizes_that_no_picture_has(tmp_path: Path):
+    image = {"id": 1, "file_name": "a.jpg"}
+    huge = {"size": [10**6, 10**6], "counts": [10**12]}
+    for size in ({"height": 10**6, "width": 10**6}, {"height": 6, "width": 8}, {}):
+        with pytest.raises(ValueError, match="height and width"):
+            next(read_coco(write_raw(tmp_path / "a.json", [image | size], [SQUARE | {"segmentation": huge}])))
+    with pytest.raises(ValueError, match="not given"):
+        next(read_coco(write_raw(tmp_path / "a.json", [image | {"height": None, "width": None}], [SQUARE])))

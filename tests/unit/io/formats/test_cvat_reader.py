@@ -124,7 +124,9 @@ def test_tracks_that_cvat_exports(tmp_path: Path):
     ("entries", "meta", "said"),
     [
         ('<image name="a.jpg" width="8"/>', "", r"image a\.jpg cannot be read: it lacks 'height'"),
-        ('<image name="../a.jpg" width="8" height="6"/>', "", "path within a folder"),
+        ('<image name=".." width="8" height="6"/>', "", "path within a folder"),
+        ('<image name="a.jpg" width="80000000" height="60000000"/>', "", "height and width are 60000000"),
+        ("", f"<start_frame>0</start_frame><stop_frame>{10**12}</stop_frame>{SIZE}", "no video has more"),
         ('<image name="a.jpg" width="x" height="6"/>', "", r"image a\.jpg cannot be read: invalid literal"),
         (
             '<image name="a.jpg" width="8" height="6"><mask label="a" rle="1, 2" left="0" top="0" width="2" '
@@ -165,3 +167,19 @@ def test_files_of_another_kind(tmp_path: Path):
         path.write_text(text)
         with pytest.raises(ValueError, match=said):
             next(read_cvat(tmp_path))
+
+
+def test_entities_are_refused(tmp_path: Path):
+    path = tmp_path / "a.xml"
+    pairs = zip("abcdefgh", "bcdefghi", strict=True)
+    laughs = "".join(f'<!ENTITY {name} "' + f"&{before};" * 10 + '">' for before, name in pairs)
+    path.write_text(
+        f'<!DOCTYPE annotations [<!ENTITY a "ha">{laughs}]><annotations><image id="0" name="&i;"/></annotations>'
+    )
+    with pytest.raises(ValueError, match=r"a\.xml defines the entity a"):
+        next(read_cvat(path))
+
+
+def test_names_that_lead_out_of_a_folder(tmp_path: Path):
+    path = write(tmp_path / "a.xml", '<image name="/data/../a &amp; b.jpg" width="8" height="6"/>')
+    assert next(read_cvat(path)).name == "data/a & b.jpg"

@@ -71,3 +71,20 @@ def test_rings_are_closed(tmp_path: Path, hard_pictures: list[AnnotatedPicture])
     assert ring[0] == ring[-1]
     assert np.ptp(ring, axis=0).tolist() == [1, 1]
     assert pixel["properties"] == {"id": 4, "label": "handle, left", "score": 0.5}
+
+
+def test_features_of_other_tools(tmp_path: Path):
+    square = [[1, 1, 7], [5, 1, 7], [5, 5, 7], [1, 5, 7]]
+    kinds = [("Polygon", [square]), ("MultiPolygon", [[[*square, square[0]]], []]), ("Polygon", [])]
+    features = [
+        {
+            "geometry": {"type": kind, "coordinates": coordinates},
+            "properties": {"classification": {"name": "Tumor"}} if index else {"label": 5},
+        }
+        for index, (kind, coordinates) in enumerate(kinds)
+    ]
+    picture = {"file_name": "/slides/a.jpg", "height": 6, "width": 8}
+    (tmp_path / "a.geojson").write_text(json.dumps({"features": features, "picture": picture}))
+    (read,) = read_geojson(tmp_path)
+    assert read.name == "slides/a.jpg"
+    assert [(found.label, found.area) for found in read.objects] == [("5", 16), ("Tumor", 16), ("Tumor", 0)]

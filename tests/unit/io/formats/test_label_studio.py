@@ -1,10 +1,10 @@
 import json
 from pathlib import Path
+from types import ModuleType
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from label_studio_sdk.converter import brush
 
 from masklet.io.formats.label_studio import LabelStudioWriter, read_label_studio
 from masklet.io.formats.picture import AnnotatedPicture
@@ -28,7 +28,7 @@ def test_there_and_back(written: Path, hard_picture: AnnotatedPicture, nothing: 
     assert list(read_label_studio(written / "label_studio.json")) == [hard_picture, nothing]
 
 
-def test_label_studio_decodes_the_masks(written: Path, hard_picture: AnnotatedPicture):
+def test_label_studio_decodes_the_masks(brush: ModuleType, written: Path, hard_picture: AnnotatedPicture):
     task = json.loads((written / "label_studio.json").read_text(encoding="utf-8"))[0]
     assert task["data"]["image"] == hard_picture.name
     (prediction,) = task["predictions"]
@@ -118,3 +118,11 @@ def test_files_of_another_kind(tmp_path: Path):
         path.write_text(text)
         with pytest.raises(ValueError, match=said):
             next(read_label_studio(tmp_path))
+
+
+def test_predictions_by_number_alone(tmp_path: Path):
+    path = tmp_path / "tasks.json"
+    data = {"image": "/data/../a.jpg", "height": 4, "width": 5}
+    path.write_text(json.dumps([{"data": data, "annotations": [], "predictions": [17]}]))
+    (picture,) = read_label_studio(path)
+    assert (picture.name, picture.size, picture.objects) == ("data/a.jpg", (4, 5), ())

@@ -1,4 +1,3 @@
-import importlib
 import json
 import sys
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ def labelme() -> Iterator[ModuleType]:
         for name in ("PyQt5", "onnxruntime", "imgviz", "imgviz.io", "loguru"):
             if name not in sys.modules:
                 patch.setitem(sys.modules, name, MagicMock())
-        yield importlib.import_module("labelme")
+        yield pytest.importorskip("labelme", reason="labelme is not here: make test installs it")
     for name in [name for name in sys.modules if name.split(".")[0] == "labelme"]:
         del sys.modules[name]
 
@@ -110,8 +109,8 @@ def test_polygons_and_other_shapes(tmp_path: Path):
         ({"points": [[0, 0], [3, 3]]}, r"shape 0 .*its points leave \(4, 4\)"),
         ({"points": [[70, 0], [110, 40]]}, "shape 0 .*its points leave"),
         ({"shape_type": "polygon"}, "shape 0 cannot be read: .*three corners"),
-        ({"label": ""}, "one line of text"),
-        ({"group_id": 0, "label": 3}, "cannot be read"),
+        ({"mask": ""}, "shape 0 cannot be read: its mask is no PNG"),
+        ({"score": "high"}, "cannot be read"),
     ],
 )
 def test_damaged_shapes(written: Path, changed: dict, said: str):
@@ -119,6 +118,21 @@ def test_damaged_shapes(written: Path, changed: dict, said: str):
     with pytest.raises(ValueError, match=said) as raised:
         list(read_labelme(written))
     assert str(written) in str(raised.value)
+
+
+def test_shapes_of_early_versions(written: Path):
+    value = json.loads(written.read_text(encoding="utf-8"))
+    value["shapes"] = [{"label": "cup\r", "points": [[1, 1], [5, 1], [5, 5], [1, 5]]}]
+    written.write_text(json.dumps(value))
+    (picture,) = read_labelme(written)
+    assert [(found.label, found.area) for found in picture.objects] == [("cup", 16)]
+
+
+def test_a_size_that_no_picture_has(written: Path):
+    value = json.loads(written.read_text(encoding="utf-8"))
+    written.write_text(json.dumps(value | {"imageHeight": 10**7, "imageWidth": 10**7}))
+    with pytest.raises(ValueError, match="height and width are 10000000"):
+        next(read_labelme(written))
 
 
 def test_files_of_another_kind(tmp_path: Path):

@@ -63,3 +63,12 @@ def test_a_long_video_has_long_names(tmp_path: Path) -> None:
     assert next(read_masklet_pictures(path)[1]).name == "000007.jpg"
     path = write(tmp_path / "b.jsonl", frame(7, 1), num_frames=None)
     assert next(read_masklet_pictures(path)[1]).name == "00007.jpg"
+
+
+def test_damaged_objects_are_named(tmp_path: Path):
+    path = tmp_path / "masklets.jsonl"
+    header = '{"format":"masklet-masklets-1","video":"a.mp4","height":20,"width":30,"num_frames":2}'
+    for record in ('{"id":1,"segmentation":{}}', '{"id":"x","segmentation":{"size":[20,30],"counts":"0"}}'):
+        path.write_text(f'{header}\n{{"frame":1,"objects":[{record}]}}\n')
+        with pytest.raises(ValueError, match=r"masklets\.jsonl, frame 1 cannot be read"):
+            list(read_masklet_pictures(path)[1])

@@ -30,6 +30,10 @@ def test_what_an_object_knows(mask: np.ndarray):
         ({"id": 0}, "from 1, not 0"),
         ({"label": " "}, "one line"),
         ({"label": "a\nb"}, "one line"),
+        ({"label": "a\rb"}, "one line"),
+        ({"label": "a\u2028b"}, "one line"),
+        ({"label": "\ud800"}, "one line"),
+        ({"label": "a\0"}, "one line"),
         ({"score": float("nan")}, "nan"),
     ],
 )
@@ -51,6 +55,7 @@ def test_which_objects_are_to_be_seen(mask: np.ndarray):
         ({"name": "../cup.jpg"}, "cup.jpg"),
         ({"name": "/cup.jpg"}, "within a folder"),
         ({"name": ""}, "within a folder"),
+        ({"name": "\udcff.jpg"}, "control characters"),
         ({"width": 0}, "0 x 20"),
         ({"frame_index": -1}, "from 0"),
         ({"height": 21}, r"object 1 of cup\.jpg .*\(20, 30\), but the picture's are \(21, 30\)"),
@@ -80,3 +85,8 @@ def test_what_was_found_in_a_picture(mask: np.ndarray):
     picture = AnnotatedPicture.of_records("cup.jpg", (20, 30), [record, record])
     assert picture.objects == tuple(ObjectMask.of_mask(mask, id_, score=0.9) for id_ in (1, 2))
     assert (picture.name, picture.size, picture.frame_index) == ("cup.jpg", (20, 30), None)
+
+
+def test_numbers_of_numpy_become_plain(mask: np.ndarray):
+    found = ObjectMask.of_mask(mask, np.int64(3), score=np.float32(0.5))  # pyright: ignore[reportArgumentType]
+    assert (type(found.id), type(found.score)) == (int, float)

@@ -2,7 +2,16 @@ from pathlib import Path
 
 import pytest
 
-from masklet.io.formats.reading import files_in, naming, number_objects, read_json_list, single_file
+from masklet.io.formats.reading import (
+    files_in,
+    naming,
+    number_objects,
+    one_line,
+    picture_name,
+    picture_size,
+    read_json_list,
+    single_file,
+)
 
 
 @pytest.mark.parametrize(
@@ -52,3 +61,50 @@ def test_a_list_in_json(tmp_path: Path):
 )
 def test_numbers_for_objects_without(ids: list, numbers: list):
     assert number_objects(ids) == numbers
+
+
+def test_numbers_for_many_objects_take_no_time():
+    ids = [*range(1, 100_001), 1]
+    assert number_objects(ids) == [*range(1, 100_002)]
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("a/cup.jpg", "a/cup.jpg"),
+        ("/data/a/cup.jpg", "data/a/cup.jpg"),
+        ("../../a/../cup.jpg", "a/cup.jpg"),
+        ("./cup.jpg", "cup.jpg"),
+        ("C:\\data\\cup.jpg", "data/cup.jpg"),
+        ("D:/data/cup.jpg", "data/cup.jpg"),
+        ("..\\a\\cup.jpg", "a/cup.jpg"),
+        ("a/b\\c.jpg", "a/b\\c.jpg"),
+        ("//server/cup.jpg", "server/cup.jpg"),
+    ],
+)
+def test_names_are_brought_into_a_folder(path: str, name: str):
+    assert picture_name(path) == name
+
+
+def test_sizes():
+    assert picture_size(480, 640.0) == (480, 640)
+    assert all(type(side) is int for side in picture_size(480.0, 640))
+    for height, width in ((0, 5), (-3, -5), (2.5, 5), (10**6, 10**6)):
+        with pytest.raises(ValueError, match=f"height and width are {height} and {width}"):
+            picture_size(height, width)
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [
+        ("cup", "cup"),
+        (" a  b", " a  b"),
+        ("cup\r", "cup"),
+        ("a\nb", "a b"),
+        (5, "5"),
+        (" ", "object"),
+        (None, "object"),
+    ],
+)
+def test_labels_of_one_line(label: object, said: str):
+    assert one_line(label) == said
