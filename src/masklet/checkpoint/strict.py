@@ -94,11 +94,11 @@ def load_into(model: nn.Module, state: State, layout: Layout, source: str | Path
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from None
     if not holds_memory(state, layout):
-        _drop_memory(model, source)
+        drop_memory(model, source)
     model.load_state_dict(native)
 
 
-def _drop_memory(model: nn.Module, source: str | Path) -> None:
+def drop_memory(model: nn.Module, source: str | Path) -> None:
     """Put stand-ins where the memory modules are, and nothing where single memory parameters are."""
     for name, _ in list(model.named_children()):
         if is_memory_part(f"{name}."):

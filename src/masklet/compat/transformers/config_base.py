@@ -3,7 +3,7 @@
 import copy
 import json
 from collections.abc import Callable
-from dataclasses import KW_ONLY, MISSING, dataclass, fields
+from dataclasses import KW_ONLY, MISSING, dataclass, field, fields
 from functools import wraps
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -14,6 +14,15 @@ from masklet.compat.transformers.hub import HubOptions, find_file
 from masklet.io.files import write_atomically
 
 CONFIG_FILE = "config.json"
+
+_OTHER_NAMES = {
+    "torch_dtype": "dtype",
+    "_name_or_path": "name_or_path",
+    "_attn_implementation": "attn_implementation",
+}
+"""Names that `transformers` has, or had, for an attribute, with ours."""
+_UNSAVED = ("name_or_path", "attn_implementation")
+"""What is of one loaded model, not of its files."""
 
 _Class = TypeVar("_Class", bound=type)
 _Config = TypeVar("_Config", bound="PreTrainedConfig")
@@ -54,19 +63,26 @@ class PreTrainedConfig:
     output_hidden_states: bool | None = False
     output_attentions: bool | None = False
     return_dict: bool | None = True
+    name_or_path: str = field(default="", compare=False)
+    """What the model was loaded from."""
+    attn_implementation: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            if field.default_factory is not MISSING and getattr(self, field.name) is None:
-                setattr(self, field.name, field.default_factory())
+        for own in fields(self):
+            if own.default_factory is not MISSING and getattr(self, own.name) is None:
+                setattr(self, own.name, own.default_factory())
         for name, kind in self.parts.items():
             setattr(self, name, _made(kind, name, getattr(self, name)))
 
     def __setattr__(self, name: str, value: Any) -> None:
-        name = "dtype" if name == "torch_dtype" else name
+        name = _OTHER_NAMES.get(name, name)
         if name == "dtype" and isinstance(value, str):
             value = getattr(torch, value, value)
         super().__setattr__(name, value)
+
+    @property
+    def _attn_implementation(self) -> str | None:
+        return self.attn_implementation
 
     def __repr__(self) -> str:
         return f"{type(self).__name__} {self.to_json_string()}"
@@ -74,8 +90,8 @@ class PreTrainedConfig:
     @classmethod
     def field_names(cls) -> tuple[str, ...]:
         """The names of all fields, those of this class first, in the order in which they can be given."""
-        common = {field.name for field in fields(PreTrainedConfig)}
-        names = [field.name for field in fields(cls)]
+        common = {own.name for own in fields(PreTrainedConfig)}
+        names = [own.name for own in fields(cls)]
         return tuple(sorted(names, key=lambda name: name in common))
 
     @classmethod
@@ -110,7 +126,7 @@ class PreTrainedConfig:
     def to_dict(self) -> dict[str, Any]:
         """All values, of parts too, by name, as JSON can hold them."""
         names = [*self.field_names(), *(name for name in self.__dict__ if name not in self.field_names())]
-        values = {name: _plain(self.__dict__[name]) for name in names if not name.startswith("_")}
+        values = {name: _plain(self.__dict__[name]) for name in names if name not in _UNSAVED and name[0] != "_"}
         return {"model_type": self.model_type} | values
 
     def to_json_string(self) -> str:

@@ -20,6 +20,7 @@ from huggingface_hub.errors import (
 )
 
 from masklet.checkpoint.registry import CONNECT_SECONDS, innermost, knock
+from masklet.io.files import read_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +68,15 @@ def find_optional(source: str | Path, names: Sequence[str], options: HubOptions)
         return find_file(source, names, options)
     except FileNotFoundError:
         return None
+
+
+def find_shards(source: str | Path, index: Path, options: HubOptions) -> None:
+    """Bring the files that the index of a sharded checkpoint names beside it; any other file needs nothing."""
+    if not index.name.endswith(".index.json"):
+        return
+    places = read_json(index, ("weight_map",))["weight_map"]
+    for name in sorted(set(places.values())):
+        find_file(source, (name,), options)
 
 
 def _find_on_hub(repo_id: str, names: Sequence[str], options: HubOptions) -> Path:
