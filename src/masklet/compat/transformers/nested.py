@@ -82,7 +82,7 @@ def encode_prompts(
         if not given.all():
             raise ValueError(
                 f"the images have {_listing(given[..., 0].sum(1).tolist())} boxes in input_boxes, but must have "
-                "equally many, because boxes cannot be filled up: give each image the same number, or run the images apart"
+                "equally many, for boxes cannot be filled up: give each image the same number, or run the images apart"
             )
         scales = _scales(len(corners), canvas, "input_boxes").repeat(1, 2)
         encoded["input_boxes"] = corners.float() * scales[:, None]
@@ -111,7 +111,7 @@ def _with_objects(points: Nested) -> Nested:
 def _read(data: Nested, nesting: Nesting, pad_value: int) -> tuple[Float[Tensor, "*shape"], Bool[Tensor, "*shape"]]:
     """The numbers, filled up to one tensor (float64), and where they were given."""
     if isinstance(data, np.ndarray | Tensor):
-        numbers = torch.as_tensor(data).detach().cpu().double()
+        numbers = (data if isinstance(data, Tensor) else torch.tensor(data)).detach().cpu().double()
         _check_depth([numbers.ndim], nesting)
         if nesting.num_coords is not None and numbers.shape[-1] != nesting.num_coords:
             raise ValueError(
