@@ -27,7 +27,7 @@ class PatchEmbedding(nn.Module):
         super().__init__()
         self.projection = nn.Conv2d(3, dim, PATCH_KERNEL, PATCH_STRIDE, PATCH_PADDING)
 
-    def forward(self, pixels: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B H W C"]:
+    def forward(self, pixels: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B H2 W2 C"]:
         return self.projection(pixels).permute(0, 2, 3, 1)
 
 
@@ -118,7 +118,7 @@ class Hiera(nn.Module):
         self.blocks = nn.ModuleList(_blocks(config))
         self.stage_ends = frozenset(end - 1 for end in accumulate(config.stage_depths))
 
-    def forward(self, pixels: Float[Tensor, "B 3 S S"]) -> list[Float[Tensor, "B H W C"]]:
+    def forward(self, pixels: Float[Tensor, "B 3 H W"]) -> list[Float[Tensor, "B _ _ _"]]:
         """The four stages' maps, fine to coarse."""
         x = self.patch_embedding(pixels)
         x = x + self._positions(x.shape[1], x.shape[2])

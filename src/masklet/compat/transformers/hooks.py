@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -80,17 +81,14 @@ def guide(
     broadcasts to it. target: added to the tokens before each layer, (B, P, tokens, channels) or what broadcasts to it.
     """
 
-    def start(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        # The tokens as they came in are their own position encoding, so the target becomes a part of that, too.
-        tokens, *rest = args
-        return tokens + spread_target(target, shape, tokens), *rest
-
     def attend(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
         return biased_attention(module, *args, similarity)  # type: ignore[arg-type]
 
     with ExitStack() as hooks:
         if target is not None:
-            hooks.enter_context(_before([transformer, *transformer.layers[1:]], start))
+            # The tokens as they come in are their own position encoding, so the target becomes a part of that, too.
+            add = partial(_add_target, target, shape)
+            hooks.enter_context(_before([transformer, *transformer.layers[1:]], add))
         if similarity is not None:
             layers = [layer.token_to_image for layer in transformer.layers]  # type: ignore[union-attr]
             hooks.enter_context(_after(layers, attend))  # type: ignore[arg-type]
@@ -136,16 +134,17 @@ def biased_attention(
     return attention.out_projection(out.transpose(1, 2).flatten(2))
 
 
-def spread_target(target: Tensor, shape: tuple[int, int], tokens: Float[Tensor, "B N C"]) -> Float[Tensor, "B N C"]:
-    """A target embedding for every token. ValueError where it does not broadcast."""
+def _add_target(target: Tensor, shape: tuple[int, int], module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    tokens, *rest = args
     whole = (*shape, *tokens.shape[1:])
     try:
-        return target.to(tokens).broadcast_to(whole).flatten(0, 1)
+        added = target.to(tokens).broadcast_to(whole).flatten(0, 1)
     except RuntimeError:
         raise ValueError(
             f"target_embedding has the shape {tuple(target.shape)}, which does not broadcast to {whole}: images, "
             "objects, tokens, channels"
         ) from None
+    return tokens + added, *rest
 
 
 def _heads(x: Tensor, num_heads: int) -> Tensor:
