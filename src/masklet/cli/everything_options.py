@@ -14,6 +14,9 @@ from masklet.predictors.generator_options import GeneratorOptions
 
 DEFAULT = GeneratorOptions()
 
+MORE_MASKS = "a lower --pred-iou-thresh or --stability-score-thresh keeps more masks, of which more are bad"
+"""What to do where next to nothing was found."""
+
 _Count = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 _Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 
@@ -29,11 +32,13 @@ class FindOptions:
     points_per_batch: int = DEFAULT.points_per_batch
     """Points that go through the model at once. Fewer take less memory."""
 
-    pred_iou_thresh: float = DEFAULT.pred_iou_thresh
-    """Keep masks that the model takes to be better than this (predicted IoU, 0 to 1). 0 keeps all."""
+    pred_iou_thresh: float | None = None
+    """Keep masks that the model takes to be better than this (predicted IoU, 0 to 1); 0 keeps all. If not given, what
+    suits the model: 0.8, for nano 0.45."""
 
-    stability_score_thresh: float = DEFAULT.stability_score_thresh
-    """Keep masks that change little where the cut is moved: stability scores from here on (0 to 1). 0 keeps all."""
+    stability_score_thresh: float | None = None
+    """Keep masks that change little where the cut is moved: stability scores from here on (0 to 1); 0 keeps all. If not
+    given, what suits the model: 0.95, for nano 0.7."""
 
     stability_score_offset: float = DEFAULT.stability_score_offset
     """How far the cut is moved up and down for the stability score, in logits."""
@@ -83,13 +88,6 @@ class FindOptions:
         """All values as JSON, by which runs are told apart; points as their file has them."""
         grids = None if self.point_grids is None else _read_grids(self.point_grids)
         return {**asdict(self), "point_grids": grids}
-
-    def hint(self, found: str) -> str:
-        """What to do where next to nothing was `found`."""
-        return (
-            f"{found}: a lower --pred-iou-thresh (it is {self.pred_iou_thresh:g}) or --stability-score-thresh "
-            f"({self.stability_score_thresh:g}) keeps more masks, of which more are bad"
-        )
 
 
 def _read_grids(path: Path) -> list[Any]:

@@ -11,7 +11,7 @@ from rich.progress import TimeRemainingColumn
 from masklet.cli.console import complain, count, progress_bar, remark, say, show_rows
 from masklet.cli.draw_options import DrawOptions
 from masklet.cli.everything_folder import PicturesFolder
-from masklet.cli.everything_options import EverythingOutput, FindOptions, check_formats
+from masklet.cli.everything_options import MORE_MASKS, EverythingOutput, FindOptions, check_formats
 from masklet.cli.inputs import collect_images, expand_patterns
 from masklet.cli.options import ModelOptions
 from masklet.cli.run_file import check_writable
@@ -62,7 +62,7 @@ def find_in_pictures(
         stop = _work(generator, folder, done, drawing, report)
     if stop is None:
         write_formats(folder, output.format, report)
-    _conclude(report, folder, find)
+    _conclude(report, folder)
     if stop is None:
         return 1 if report.failures else 0
     num_done = len(folder.finished())
@@ -132,7 +132,7 @@ def named(path: Path, error: Exception) -> str:
     return text if str(path) in text else f"{path}: {text}"
 
 
-def _conclude(report: Report, folder: PicturesFolder, find: FindOptions) -> None:
+def _conclude(report: Report, folder: PicturesFolder) -> None:
     """Print what was found and what failed."""
     rows = report.rows
     if rows:
@@ -140,7 +140,7 @@ def _conclude(report: Report, folder: PicturesFolder, find: FindOptions) -> None
     if len(rows) > MAX_ROWS:
         say(f"and {len(rows) - MAX_ROWS} pictures more in {folder.path}")
     if report.num_masks < FEW_MASKS * len(rows):
-        remark(find.hint(f"{count(report.num_masks, 'mask')} in {count(len(rows), 'picture')}"))
+        remark(f"{count(report.num_masks, 'mask')} in {count(len(rows), 'picture')}: {MORE_MASKS}")
     for failure in report.failures:
         complain(failure)
     if report.failures and len(folder.pictures) > 1:

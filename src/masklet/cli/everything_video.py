@@ -14,7 +14,7 @@ from rich.progress import TimeRemainingColumn
 
 from masklet.cli.console import complain, count, progress_bar, remark
 from masklet.cli.draw_options import DrawOptions
-from masklet.cli.everything_options import EverythingOutput, FindOptions, FollowOptions, check_formats
+from masklet.cli.everything_options import MORE_MASKS, EverythingOutput, FindOptions, FollowOptions, check_formats
 from masklet.cli.options import ModelOptions
 from masklet.cli.run_file import check_writable
 from masklet.cli.track_output import ResultWriter, RunFolder, open_whole, unwrap
@@ -68,7 +68,7 @@ def follow_everything(
     finally:
         source.close()
     if not session.object_ids:
-        remark(find.hint("nothing was found to follow"))
+        remark(f"nothing was found to follow: {MORE_MASKS}")
     conclude(folder, len(source), stop)
     return 0
 

@@ -104,7 +104,7 @@ def read_json(path: Path, keys: Sequence[str]) -> dict[str, Any]:
         raise FileNotFoundError(f"there is no file {path}: JSON with {', '.join(keys)} was expected")
     try:
         value = json.loads(path.read_bytes())
-    except ValueError as error:  # what is no JSON, and what is no text
+    except (ValueError, RecursionError) as error:  # what is no JSON, no text, or nested without end
         raise ValueError(f"{path} is no JSON ({error}): copy or download it again") from error
     missing = [key for key in keys if key not in value] if isinstance(value, dict) else list(keys)
     if missing:

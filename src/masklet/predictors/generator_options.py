@@ -2,12 +2,19 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from masklet.config import ModelConfig, preset
 from masklet.ops.grids import layer_sides, point_grid
+
+PUBLISHED_THRESHOLDS = (0.8, 0.95)
+"""Of predicted IoU and stability score: upstream's, for the published models."""
+
+NANO_THRESHOLDS = (0.45, 0.7)
+"""For models of the bundled one's size. It is less sure of its masks: the published ones leave next to nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +28,8 @@ class GeneratorOptions:
 
     What to keep: masks whose predicted IoU exceeds `pred_iou_thresh` and whose stability score, the IoU of the mask
     cut `stability_score_offset` above and below `mask_threshold` (all logits), is at least `stability_score_thresh`;
-    a threshold of 0 or less keeps all. Of masks whose boxes have an IoU above `box_nms_thresh` (found in one crop) or
+    a threshold of 0 or less keeps all, and None is what suits the model: upstream's 0.8 and 0.95, for `nano` 0.45 and
+    0.7. Of masks whose boxes have an IoU above `box_nms_thresh` (found in one crop) or
     `crop_nms_thresh` (in several), the best alone.
 
     What to ask: `points_per_batch` points at once at most. `multimask_output`: three masks a point, else one.
@@ -34,8 +42,8 @@ class GeneratorOptions:
 
     points_per_side: int | None = 32
     points_per_batch: int = 64
-    pred_iou_thresh: float = 0.8
-    stability_score_thresh: float = 0.95
+    pred_iou_thresh: float | None = None
+    stability_score_thresh: float | None = None
     stability_score_offset: float = 1.0
     mask_threshold: float = 0.0
     box_nms_thresh: float = 0.7
@@ -53,7 +61,8 @@ class GeneratorOptions:
         self._check_count("crop_n_layers", least=0)
         self._check_count("crop_n_points_downscale_factor", least=1)
         for name in ("pred_iou_thresh", "stability_score_thresh"):
-            self._check_number(name, most=1, why="scores are in [0, 1], and 0 keeps every mask")
+            if getattr(self, name) is not None:
+                self._check_number(name, most=1, why="scores are in [0, 1], and 0 keeps every mask")
         self._check_number("stability_score_offset", least=0)
         self._check_number("mask_threshold")
         for name in ("box_nms_thresh", "crop_nms_thresh"):
@@ -69,6 +78,15 @@ class GeneratorOptions:
         if self.point_grids is None:
             self._check_count("points_per_side", least=1)
         self.grids()  # raises where they are wrong
+
+    def for_model(self, config: ModelConfig) -> "GeneratorOptions":
+        """These options with the thresholds that suit a model in the place of None."""
+        predicted_iou, stability = NANO_THRESHOLDS if config.trunk == preset("nano").trunk else PUBLISHED_THRESHOLDS
+        return replace(
+            self,
+            pred_iou_thresh=predicted_iou if self.pred_iou_thresh is None else self.pred_iou_thresh,
+            stability_score_thresh=stability if self.stability_score_thresh is None else self.stability_score_thresh,
+        )
 
     def grids(self) -> list[np.ndarray]:
         """Points (N, 2) in [0, 1], float64, for the whole image and for the crops of each layer."""

@@ -148,6 +148,7 @@ def _clicks(predictor: ImagePredictor, features: ImageFeatures, points: Tensor) 
 
 
 def _passing(scores: Tensor, options: GeneratorOptions) -> Tensor:
+    assert options.pred_iou_thresh is not None, "options.for_model says what suits the model"
     if options.pred_iou_thresh <= 0:
         return torch.ones_like(scores, dtype=torch.bool)
     return scores > options.pred_iou_thresh
@@ -166,7 +167,9 @@ class FullSizeFilter:
         self._predictor = predictor
         self._crop = crop
         self._image_size = image_size
+        assert options.stability_score_thresh is not None, "options.for_model says what suits the model"
         self._options = options
+        self._least_stability = options.stability_score_thresh
         self._resizer = WindowResizer((side, side), crop.size, device)
         self._max_pixels = MAX_PIXELS_ON_CPU if device.type == "cpu" else MAX_PIXELS_ON_GPU
         self._above = options.mask_threshold + options.stability_score_offset
@@ -186,7 +189,7 @@ class FullSizeFilter:
 
     def _may_be_stable(self, logits: Tensor) -> Tensor:
         """False for masks whose stability score is too low whatever full size shows."""
-        threshold = self._options.stability_score_thresh
+        threshold = self._least_stability
         if threshold <= 0:
             return torch.ones(len(logits), dtype=torch.bool, device=logits.device)
         _, inner_at_most = self._resizer.count_bounds(logits, self._above)
@@ -197,8 +200,8 @@ class FullSizeFilter:
         rows, columns = self._resizer.window(proposals.logits > self._below - rounding_margin(self._below))
         masks, stability = self._cut(proposals.logits, rows, columns)
         kept = torch.ones_like(stability, dtype=torch.bool)
-        if self._options.stability_score_thresh > 0:
-            kept = stability >= self._options.stability_score_thresh
+        if self._least_stability > 0:
+            kept = stability >= self._least_stability
             if not kept.any():
                 return Candidates.join([])
         boxes = self._boxes(masks, (columns.start, rows.start))

@@ -36,7 +36,7 @@ OnProgress = Callable[[int, int], None]
 
 
 class MaskGenerator:
-    """Finds everything in a picture. The model should be in eval mode.
+    """Finds everything in a picture. The model should be in eval mode. `options` then holds the thresholds in use.
 
     predictor: encodes the crops and decodes the points where it should be another than the plain `ImagePredictor` of
     the model; its `max_hole_area` and `max_sprinkle_area` clean low-res logits before anything is measured, its
@@ -49,7 +49,7 @@ class MaskGenerator:
         if predictor is not None and predictor.model is not model:
             raise ValueError("the predictor has another model than the generator: make both with the same")
         self.model = model
-        self.options = options
+        self.options = options.for_model(model.config)
         self.predictor = ImagePredictor(model) if predictor is None else predictor
         self._grids = options.grids()
 

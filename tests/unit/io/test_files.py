@@ -161,7 +161,7 @@ def test_a_json_file_that_holds_an_object(tmp_path: Path):
         path.write_bytes(text)
         with pytest.raises(ValueError, match=r"meta\.json lacks videos"):
             read_json(path, ["videos"])
-    for text in (b'{"videos": ', b"", b"\xff\xfe\x81"):
+    for text in (b'{"videos": ', b"", b"\xff\xfe\x81", b"[" * 100_000):
         path.write_bytes(text)
         with pytest.raises(ValueError, match=r"meta\.json is no JSON"):
             read_json(path, ["videos"])

@@ -1,16 +1,25 @@
 import numpy as np
 import pytest
 
-from masklet.predictors.generator_options import GeneratorOptions
+from masklet.config import preset
+from masklet.predictors.generator_options import NANO_THRESHOLDS, GeneratorOptions
 
 
 def test_defaults_are_upstreams():
-    options = GeneratorOptions()
+    options = GeneratorOptions().for_model(preset("sam2.1_hiera_tiny"))
     assert (options.points_per_side, options.points_per_batch) == (32, 64)
     assert (options.pred_iou_thresh, options.stability_score_thresh, options.stability_score_offset) == (0.8, 0.95, 1.0)
     assert (options.box_nms_thresh, options.crop_nms_thresh, options.crop_n_layers) == (0.7, 0.7, 0)
     assert options.crop_overlap_ratio == 512 / 1500
     assert [len(grid) for grid in options.grids()] == [1024]
+
+
+def test_thresholds_that_are_not_given_suit_the_model():
+    of_nano = GeneratorOptions(points_per_side=9).for_model(preset("nano"))
+    assert (of_nano.pred_iou_thresh, of_nano.stability_score_thresh) == NANO_THRESHOLDS
+    assert of_nano.points_per_side == 9
+    given = GeneratorOptions(pred_iou_thresh=0.0, stability_score_thresh=0.9)
+    assert given.for_model(preset("nano")) == given
 
 
 def test_grids_of_layers_get_smaller_by_the_factor():

@@ -27,7 +27,8 @@ def features(predictor):
 
 def proposals_of(predictor, features, **options) -> tuple[list[int], Proposals]:
     with torch.no_grad():
-        batches = list(propose(predictor, features, POINTS, GeneratorOptions(**options)))
+        settled = GeneratorOptions(**options).for_model(predictor.model.config)
+        batches = list(propose(predictor, features, POINTS, settled))
     joined = [torch.cat([getattr(b, name) for _, b in batches]) for name in ("logits", "predicted_ious", "points")]
     return [count for count, _ in batches], Proposals(*joined)
 
@@ -112,7 +113,8 @@ def select(predictor, logits, *, crop=None, image_size=(45, 70), **options) -> C
     crop = Crop((0, 0, 70, 45), 0) if crop is None else crop
     count = torch.arange(len(logits))
     proposals = Proposals(logits, count / 100, torch.stack([count, count], 1).float())
-    return Candidates.join(FullSizeFilter(predictor, crop, image_size, GeneratorOptions(**options)).select(proposals))
+    settled = GeneratorOptions(**options).for_model(predictor.model.config)
+    return Candidates.join(FullSizeFilter(predictor, crop, image_size, settled).select(proposals))
 
 
 @pytest.mark.parametrize("max_pixels", [1, 200, 2**18])

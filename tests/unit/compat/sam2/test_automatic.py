@@ -11,6 +11,7 @@ from pycocotools import mask as coco_mask
 
 from masklet.compat.sam2 import SAM2AutomaticMaskGenerator, SAM2Base, SAM2ImagePredictor, automatic, build_sam2
 from masklet.compat.sam2.amg import MaskData, area_from_rle, mask_to_rle_pytorch, rle_to_mask
+from masklet.config import preset
 from masklet.predictors.generator_options import GeneratorOptions
 
 ALL = {"pred_iou_thresh": 0.0, "stability_score_thresh": 0.0, "box_nms_thresh": 1.0, "crop_nms_thresh": 1.0}
@@ -35,7 +36,7 @@ def test_parameters_and_defaults_are_the_originals():
         "crop_overlap_ratio", "crop_n_points_downscale_factor", "point_grids", "min_mask_region_area", "output_mode",
         "use_m2m", "multimask_output", "kwargs",
     ]  # fmt: skip
-    native = GeneratorOptions()
+    native = GeneratorOptions().for_model(preset("sam2.1_hiera_large"))
     for parameter in parameters[1:-1]:
         assert parameter.default == getattr(native, parameter.name, "binary_mask")
 
