@@ -44,7 +44,7 @@ def takes_more(cls: _Class) -> _Class:
             if name not in known:
                 setattr(self, name, value)
 
-    cls.__init__ = make_with_more
+    cls.__init__ = make_with_more  # type: ignore[method-assign, assignment]
     return cls
 
 
@@ -103,25 +103,29 @@ class PreTrainedConfig:
         return cls(**given)
 
     @classmethod
-    def get_config_dict(cls, source: str | Path, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    def get_config_dict(
+        cls, pretrained_model_name_or_path: str | Path, **kwargs: Any
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         """What a folder's or repository's config.json says, and those keywords that do not say where to look."""
-        path = Path(source).expanduser()
-        path = path if path.is_file() else find_file(source, (CONFIG_FILE,), HubOptions.take_from(kwargs))
+        options = HubOptions.take_from(kwargs)
+        path = Path(pretrained_model_name_or_path).expanduser()
+        if not path.is_file():
+            path = find_file(pretrained_model_name_or_path, (CONFIG_FILE,), options)
         return read_json(path), kwargs
 
     @classmethod
-    def from_pretrained(cls: type[_Config], source: str | Path, **kwargs: Any) -> _Config:
+    def from_pretrained(cls: type[_Config], pretrained_model_name_or_path: str | Path, **kwargs: Any) -> _Config:
         """The configuration of a model: of its folder, of its config.json, or of its repository on the hub.
 
         Keywords are fields to change, and how to look on the hub (`HubOptions`). A configuration that is a part of the
         model's is taken out of it. OSError: there is none.
         """
-        values, changes = cls.get_config_dict(source, **kwargs)
+        values, changes = cls.get_config_dict(pretrained_model_name_or_path, **kwargs)
         return cls.from_dict(_part(cls, values) or values, **changes)
 
-    def save_pretrained(self, folder: str | Path) -> None:
+    def save_pretrained(self, save_directory: str | Path) -> None:
         """Write config.json into a folder, which is made if it is not there."""
-        self.to_json_file(Path(folder).expanduser() / CONFIG_FILE)
+        self.to_json_file(Path(save_directory).expanduser() / CONFIG_FILE)
 
     def to_dict(self) -> dict[str, Any]:
         """All values, of parts too, by name, as JSON can hold them."""
@@ -133,9 +137,9 @@ class PreTrainedConfig:
         """All values as JSON."""
         return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
 
-    def to_json_file(self, path: str | Path) -> None:
+    def to_json_file(self, json_file_path: str | Path) -> None:
         """Write all values as JSON. Missing folders are made."""
-        path = Path(path)
+        path = Path(json_file_path)
         path.parent.mkdir(parents=True, exist_ok=True)
         with write_atomically(path) as temporary:
             temporary.write_text(self.to_json_string(), encoding="utf-8")

@@ -63,7 +63,7 @@ def find_file(source: str | Path, names: Sequence[str], options: HubOptions) -> 
 
 
 def find_optional(source: str | Path, names: Sequence[str], options: HubOptions) -> Path | None:
-    """Like `find_file`, but None where the folder or repository is there and has none of the files."""
+    """Like `find_file`, but None where the folder or repository has none of the files, or where there is no folder."""
     try:
         return find_file(source, names, options)
     except FileNotFoundError:

@@ -14,7 +14,7 @@ from masklet.compat.transformers.config import (
 from masklet.compat.transformers.config_base import PreTrainedConfig
 from masklet.config import TRUNK_STRIDES, MemoryConfig, ModelConfig
 
-_Model = TypeVar("_Model", Sam2Config, Sam2VideoConfig)
+_Config = TypeVar("_Config", bound=Sam2Config | Sam2VideoConfig)
 
 _NOT_THE_NETWORK = frozenset(
     {
@@ -59,7 +59,7 @@ def native(config: PreTrainedConfig) -> ModelConfig:
     return model_config
 
 
-def from_native(config: ModelConfig, kind: type[_Model]) -> _Model:
+def from_native(config: ModelConfig, kind: type[_Config]) -> _Config:
     """The configuration, for still images or for videos, of the model that one of masklet's describes.
 
     ValueError where `transformers` has no such model.

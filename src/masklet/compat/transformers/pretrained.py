@@ -4,7 +4,8 @@ Different from `transformers`: weights are loaded strictly, so a tensor that is 
 not a warning and a random tensor; a part of a model (its image encoder, its trunk) is taken out of a whole one's files.
 """
 
-from dataclasses import dataclass
+import copy
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -12,48 +13,20 @@ import torch
 from torch import nn
 
 from masklet.checkpoint.files import SAFETENSORS, SAFETENSORS_INDEX, read
-from masklet.checkpoint.layouts import (
-    State,
-    foreign_name,
-    from_native,
-    holds_memory,
-    is_memory_part,
-    native_name,
-    to_native,
-)
 from masklet.checkpoint.load import new_model
-from masklet.checkpoint.names import TABLES, Layout
+from masklet.checkpoint.names import Layout
 from masklet.checkpoint.strict import drop_memory, load_into
-from masklet.compat.transformers.config import Sam2Config, Sam2HieraDetConfig, Sam2VideoConfig, Sam2VisionConfig
 from masklet.compat.transformers.config_base import PreTrainedConfig
 from masklet.compat.transformers.hub import HubOptions, find_file, find_shards
 from masklet.compat.transformers.native_config import native
 from masklet.compat.transformers.placement import Placement
+from masklet.compat.transformers.share import SHARES, Share
 from masklet.compat.transformers.weight_files import write_weights
 from masklet.model import Sam2
 from masklet.runtime.load import prepare
 
-_VISION, _TRUNK = "vision_encoder.", "vision_encoder.backbone."
-
-
-@dataclass(frozen=True)
-class _Share:
-    """How much of the engine a kind of model has.
-
-    prefix: of its tensors' names in a whole model, which it leaves out. parts: of the engine; empty for all.
-    """
-
-    layout: Layout
-    prefix: str = ""
-    parts: tuple[str, ...] = ()
-
-
-_SHARES: dict[type[PreTrainedConfig], _Share] = {
-    Sam2VideoConfig: _Share(Layout.HF_VIDEO),
-    Sam2Config: _Share(Layout.HF_IMAGE),
-    Sam2VisionConfig: _Share(Layout.HF_IMAGE, _VISION, ("trunk", "neck")),
-    Sam2HieraDetConfig: _Share(Layout.HF_IMAGE, _TRUNK, ("trunk",)),
-}
+_ENGINE = "engine."
+"""Where the tensors are for torch."""
 
 _WITHOUT_EFFECT = ("low_cpu_mem_usage", "use_safetensors", "trust_remote_code", "weights_only", "disable_mmap")
 """Keywords of `from_pretrained` about ways of loading that masklet has only one of."""
@@ -73,6 +46,11 @@ class PreTrainedModel(nn.Module):
 
     def __init__(self, config: PreTrainedConfig, engine: Sam2 | None = None) -> None:
         super().__init__()
+        if not isinstance(config, self.config_class):
+            raise TypeError(
+                f"{type(self).__name__} is made of a {self.config_class.__name__}, not of a {type(config).__name__}; "
+                "from_pretrained takes one out of the other where files hold both"
+            )
         self.config = config
         self.engine = Sam2(native(config)) if engine is None else engine
         share = self.share()
@@ -86,9 +64,9 @@ class PreTrainedModel(nn.Module):
         self.register_load_state_dict_post_hook(_report_their_names)
 
     @classmethod
-    def share(cls) -> _Share:
+    def share(cls) -> Share:
         """How much of the engine this kind of model has."""
-        return _SHARES[cls.config_class]
+        return SHARES[cls.config_class]
 
     @property
     def device(self) -> torch.device:
@@ -110,60 +88,49 @@ class PreTrainedModel(nn.Module):
         """A model with random weights; takes dtype, device_map and attn_implementation."""
         placement = Placement.take_from(kwargs)
         _refuse(cls, kwargs)
-        model = cls(config)
-        placement.apply_to(config)
+        model = cls(copy.deepcopy(config))
+        placement.apply_to(model.config)
         prepare(model.engine, device=placement.device, dtype=placement.dtype_of(config, None))
         return model.train()
 
     @classmethod
     def from_pretrained(
-        cls: type[_Model], source: str | Path, *, config: PreTrainedConfig | None = None, **kwargs: Any
+        cls: type[_Model],
+        pretrained_model_name_or_path: str | Path,
+        *,
+        config: PreTrainedConfig | None = None,
+        **kwargs: Any,
     ) -> _Model:
         """A trained model, in eval mode; its parameters ask for gradients.
 
-        source: a folder that `save_pretrained` of masklet or of `transformers` has written, or the id of a repository
-        on the hub, downloaded once. Checkpoints for videos hold those for still images. config: instead of that in
-        the files. Keywords are where the model goes (`Placement`: device_map, dtype, attn_implementation), how to look
-        on the hub (`HubOptions`: revision, cache_dir, local_files_only, token, force_download, subfolder), and fields
-        of the configuration to change.
+        pretrained_model_name_or_path: a folder that `save_pretrained` of masklet or of `transformers` has written, or
+        the id of a repository on the hub, downloaded once. Checkpoints for videos hold those for still images.
+        config: instead of that in the files. Keywords say where the model goes (`Placement`: device_map, dtype,
+        attn_implementation) and how to look on the hub (`HubOptions`: revision, cache_dir, local_files_only, token,
+        force_download, subfolder); fields of the configuration are changed.
 
         OSError: no such folder, repository or file. ValueError: files that are damaged or do not fit.
         """
+        source = pretrained_model_name_or_path
         placement, options = Placement.take_from(kwargs), HubOptions.take_from(kwargs)
         changes = {name: kwargs.pop(name) for name in cls.config_class.field_names() if name in kwargs}
         _refuse(cls, kwargs)
         if config is None:
-            config = cls.config_class.from_pretrained(source, **vars(options), **changes)
+            config = cls.config_class.from_pretrained(source, **vars(options))
+        config = copy.deepcopy(config)
+        config.update(changes)
         config.name_or_path = str(source)
         placement.apply_to(config)
         path = find_file(source, (SAFETENSORS, SAFETENSORS_INDEX), options)
         find_shards(source, path, options)
-        state = cls._own(read(path).state, path)
+        try:
+            state = cls.share().take_from(read(path).state)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
         model = cls(config, new_model(native(config)))
         load_into(model.engine, state, model.share().layout, path)
-        dtype = placement.dtype_of(config, state)
-        prepare(model.engine, device=placement.device, dtype=dtype)
+        prepare(model.engine, device=placement.device, dtype=placement.dtype_of(config, state))
         return model.eval()
-
-    @classmethod
-    def _own(cls, state: State, path: Path) -> State:
-        """Of a checkpoint's tensors those that this kind of model has, under the names that a whole model has."""
-        share = cls.share()
-        if share.prefix and not any(name.startswith(_VISION) for name in state):
-            bare = _VISION if any(name.startswith("backbone.") for name in state) else _TRUNK
-            state = {f"{bare}{name}": tensor for name, tensor in state.items()}
-        if share.layout is Layout.HF_VIDEO and not holds_memory(state, Layout.HF_VIDEO):
-            raise ValueError(
-                f"{path} holds the still-image parts of a model alone, which {cls.__name__} cannot follow objects "
-                "with: load a checkpoint with the memory parts, or take Sam2Model for still images"
-            )
-        if share.layout is Layout.HF_VIDEO:
-            return state
-        return {
-            name: tensor
-            for name, tensor in state.items()
-            if name.startswith(share.prefix) and not is_memory_part(native_name(name, share.layout) or "")
-        }
 
     def save_pretrained(
         self, save_directory: str | Path, *, max_shard_size: int | str = "50GB", safe_serialization: bool = True
@@ -197,6 +164,16 @@ class PreTrainedModel(nn.Module):
                 parameter.data = parameter.data.to(dtype)
         return self
 
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, nn.Parameter]]:
+        """All weights under the names of `transformers`, by which they are chosen for training.
+
+        The embedding of what is no point is a row of `prompt_encoder.point_embed.weight` here.
+        """
+        for name, parameter in super().named_parameters(prefix, recurse, remove_duplicate):
+            yield _their_names(self, name)[-1], parameter
+
     def float(self: _Model) -> _Model:
         """Cast the weights to float32."""
         return self.to(torch.float32)
@@ -215,36 +192,23 @@ def _refuse(model_class: type, keywords: dict[str, Any]) -> None:
         raise TypeError(f"{model_class.__name__} cannot be loaded with {', '.join(unknown)}: no such option or field")
 
 
-def _their_names(model: PreTrainedModel, native_state: State) -> State:
-    share = model.share()
-    renamed = from_native(native_state, share.layout)
-    return {name.removeprefix(share.prefix): tensor for name, tensor in renamed.items()}
-
-
 def _to_their_names(module: Any, state: dict[str, Any], prefix: str, metadata: Any) -> None:
-    inner = f"{prefix}engine."
+    inner = f"{prefix}{_ENGINE}"
     own = {name.removeprefix(inner): state.pop(name) for name in list(state) if name.startswith(inner)}
-    state.update({f"{prefix}{name}": tensor for name, tensor in _their_names(module, own).items()})
+    state.update({prefix + name: tensor for name, tensor in module.share().from_native(own).items()})
 
 
 def _to_native_names(module: Any, state: dict[str, Any], prefix: str, *rest: Any) -> None:
-    share = module.share()
-    theirs = {
-        share.prefix + name.removeprefix(prefix): state.pop(name) for name in list(state) if name.startswith(prefix)
-    }
-    state.update({f"{prefix}engine.{name}": tensor for name, tensor in to_native(theirs, share.layout).items()})
+    own = {name.removeprefix(prefix): state.pop(name) for name in list(state) if name.startswith(prefix)}
+    state.update({prefix + _ENGINE + name: tensor for name, tensor in module.share().to_native(own).items()})
 
 
 def _report_their_names(module: Any, problems: Any) -> None:
     for names in problems:
-        names[:] = [known for name in names for known in _as_known(name, module.share())]
+        names[:] = [known for name in names for known in _their_names(module, name)]
 
 
-def _as_known(name: str, share: _Share) -> list[str]:
-    """The names that their users know of a tensor that torch found missing or unexpected in the engine."""
-    before, inner, own = name.rpartition("engine.")
-    if not inner:
-        return [name]
-    stack = TABLES[share.layout].stacks.get(own, ())
-    theirs = [part for part, _ in stack] or [foreign_name(own, share.layout) or own]
-    return [before + known.removeprefix(share.prefix) for known in theirs]
+def _their_names(module: Any, name: str) -> list[str]:
+    """What users call a tensor that torch finds in the engine of a model."""
+    before, inner, own = name.rpartition(_ENGINE)
+    return [before + known for known in module.share().names_of(own)] if inner else [name]

@@ -1,77 +1,12 @@
-"""Finding files against a hub of our own, which answers as the real one does."""
+"""Finding files in folders and on a hub (see conftest)."""
 
-import hashlib
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from huggingface_hub import constants
 
-from masklet.compat.transformers.hub import HubOptions, find_file, find_optional
-
-COMMIT = "a" * 40
-
-
-class Hub:
-    """The files it has, by path, and what it was asked."""
-
-    def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
-        self.error: tuple[int, str] | None = None
-        self.asked: list[str] = []
-
-
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    return tmp_path / "hub"
-
-
-@pytest.fixture
-def hub(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    hub = Hub()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:
-            self.answer()
-
-        def do_GET(self) -> None:
-            self.wfile.write(self.answer())
-
-        def answer(self) -> bytes:
-            hub.asked.append(self.path)
-            repo, _, rest = self.path.strip("/").partition("/resolve/")
-            body = hub.files.get(f"{repo}/{rest.partition('/')[2]}", b"")
-            if hub.error and self.path != "/":
-                status, code = hub.error
-            else:
-                status, code = (200, "") if body or self.path == "/" else (404, "EntryNotFound")
-            self.send_response(status)
-            if code:
-                self.send_header("X-Error-Code", code)
-            self.send_header("X-Repo-Commit", COMMIT)
-            self.send_header("ETag", f'"{hashlib.sha256(body).hexdigest()}"')
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            return body
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    address = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setattr(constants, "ENDPOINT", address)
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}")
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield hub
-    server.shutdown()
-    thread.join()
-    server.server_close()
+from masklet.compat.transformers.hub import HubOptions, find_file, find_optional, find_shards
 
 
 def test_a_folder_has_a_file_or_says_what_it_lacks(tmp_path: Path):
@@ -91,7 +26,7 @@ def test_a_folder_that_is_not_there(source: str):
         find_file(source, ("a.json",), HubOptions())
 
 
-def test_downloads_once_and_then_never_asks_again(hub: Hub, cache: Path):
+def test_downloads_once_and_then_never_asks_again(hub: Any, cache: Path):
     hub.files["me/model/a.json"] = b"one"
     path = find_file("me/model", ("b.json", "a.json"), HubOptions())
     assert path.read_bytes() == b"one"
@@ -103,7 +38,7 @@ def test_downloads_once_and_then_never_asks_again(hub: Hub, cache: Path):
     assert len(hub.asked) > asked
 
 
-def test_options_reach_the_hub(hub: Hub, tmp_path: Path):
+def test_options_reach_the_hub(hub: Any, tmp_path: Path):
     hub.files["me/model/sub/a.json"] = b"one"
     keywords = {"revision": "v1", "cache_dir": tmp_path / "other", "subfolder": "sub", "token": None, "mlp_dim": 3}
     options = HubOptions.take_from(keywords)
@@ -114,7 +49,20 @@ def test_options_reach_the_hub(hub: Hub, tmp_path: Path):
     assert find_file("me/model", ("a.json",), options) == path
 
 
-def test_a_repository_without_the_file(hub: Hub):
+def test_the_parts_of_a_checkpoint_come_beside_their_index(hub: Any):
+    hub.files["me/model/m.index.json"] = b'{"weight_map": {"a": "m-1", "b": "m-2", "c": "m-1"}}'
+    hub.files["me/model/m-1"], hub.files["me/model/m-2"] = b"1", b"2"
+    index = find_file("me/model", ("m.index.json",), HubOptions())
+    find_shards("me/model", index, HubOptions())
+    assert sorted(path.name for path in index.parent.iterdir()) == ["m-1", "m-2", "m.index.json"]
+    del hub.files["me/model/m-2"]
+    (index.parent / "m-2").unlink()
+    with pytest.raises(FileNotFoundError, match="has no m-2"):
+        find_shards("me/model", index, HubOptions())
+    find_shards("me/model", index.parent / "m-1", HubOptions())
+
+
+def test_a_repository_without_the_file(hub: Any):
     hub.files["me/model/a.json"] = b"one"
     with pytest.raises(FileNotFoundError, match=r"me/model of the hub at revision v1 has no b\.json or c\.json"):
         find_file("me/model", ("b.json", "c.json"), HubOptions(revision="v1"))
@@ -131,7 +79,7 @@ def test_a_repository_without_the_file(hub: Hub):
         (403, "Other", r"a\.json of me/model is not in the cache .* cannot be downloaded now: .*403"),
     ],
 )
-def test_errors_of_the_hub_in_clear_words(hub: Hub, status: int, code: str, said: str):
+def test_errors_of_the_hub_in_clear_words(hub: Any, status: int, code: str, said: str):
     hub.error = status, code
     with pytest.raises(OSError, match=said):
         find_optional("me/model", ("a.json",), HubOptions(revision="v1"))

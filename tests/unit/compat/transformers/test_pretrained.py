@@ -128,7 +128,7 @@ def test_the_rest_of_masklet_reads_the_folder_too(make: Callable[[str], PreTrain
 
 def test_an_image_checkpoint_is_no_video_model(make: Callable[[str], PreTrainedModel], tmp_path: Path):
     make("Sam2Model").save_pretrained(tmp_path)
-    with pytest.raises(ValueError, match=r"still-image parts of a model alone, which VideoModel cannot .* Sam2Model"):
+    with pytest.raises(ValueError, match=r"model\.safetensors: these are the still-image parts .* take Sam2Model"):
         VideoModel.from_pretrained(tmp_path)
     with pytest.raises(ValueError, match="so it cannot follow objects"):
         make("Sam2Model").engine.memory_encoder(None, None)
@@ -216,7 +216,9 @@ def test_a_configuration_can_be_given_and_changed(make: Callable[[str], PreTrain
     assert loaded.config.max_cond_frame_num == 4
     assert loaded.name_or_path == str(tmp_path)
     (tmp_path / "config.json").unlink()
-    assert VideoModel.from_pretrained(tmp_path, config=model.config).config is model.config
+    given = VideoModel.from_pretrained(tmp_path, config=model.config, max_cond_frame_num=4).config
+    assert given == loaded.config
+    assert given != model.config
     with pytest.raises(TypeError, match="cannot be loaded with max_point_num"):
         VideoModel.from_pretrained(tmp_path, max_point_num=4)
     with pytest.raises(TypeError, match="load_in_8bit"):
@@ -229,3 +231,36 @@ def test_models_can_be_copied(make: Callable[[str], PreTrainedModel]):
     model.load_state_dict({key: torch.zeros_like(tensor) for key, tensor in model.state_dict().items()})
     assert again.state_dict().keys() == model.state_dict().keys()
     assert any(tensor.any() for tensor in again.state_dict().values())
+
+
+def test_weights_are_chosen_by_the_names_of_transformers(make: Callable[[str], PreTrainedModel], transformers: Any):
+    for name in KINDS:
+        model = make(name)
+        theirs = getattr(transformers, name)(transformers.AutoConfig.for_model(**model.config.to_dict()))
+        expected = {key for key, _ in theirs.named_parameters()} - {"prompt_encoder.not_a_point_embed.weight"}
+        assert {key for key, _ in model.named_parameters()} == expected
+        assert sum(1 for _ in model.parameters()) == len(expected)
+
+
+def test_a_configuration_of_another_kind_is_refused():
+    with pytest.raises(TypeError, match="ImageModel is made of a Sam2Config, not of a Sam2VideoConfig"):
+        ImageModel(Sam2VideoConfig())
+
+
+@pytest.mark.parametrize("max_shard_size", ["1GB", "30KB"])
+def test_models_come_from_the_hub_once(
+    max_shard_size: str, hub: Any, make: Callable[[str], PreTrainedModel], tmp_path: Path
+):
+    model = make("Sam2VideoModel")
+    model.save_pretrained(tmp_path / "model", max_shard_size=max_shard_size)
+    hub.files = {f"me/model/{file.name}": file.read_bytes() for file in (tmp_path / "model").iterdir()}
+    for options in ({}, {"local_files_only": True}):
+        loaded = ImageModel.from_pretrained("me/model", device_map="auto", **options)
+        assert loaded.name_or_path == "me/model"
+        for name, tensor in loaded.state_dict().items():
+            assert torch.equal(tensor.cpu(), model.state_dict()[name])
+    asked = [path for path in hub.asked if "safetensors" in path]
+    assert VideoModel.from_pretrained("me/model").config == model.config
+    assert [path for path in hub.asked if "safetensors" in path] == asked
+    with pytest.raises(OSError, match=r"config\.json of me/other is not in the cache .* local_files_only is set"):
+        ImageModel.from_pretrained("me/other", local_files_only=True)
