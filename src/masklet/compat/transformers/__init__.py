@@ -13,11 +13,13 @@ from masklet.compat.transformers.config import (
 )
 from masklet.compat.transformers.image_processor import Sam2ImageProcessor
 from masklet.compat.transformers.load_image import load_image
+from masklet.compat.transformers.mask_generation import MaskGenerationPipeline, pipeline
 from masklet.compat.transformers.processor import Sam2Processor
 
 __all__ = [
     "BatchEncoding",
     "BatchFeature",
+    "MaskGenerationPipeline",
     "Sam2Config",
     "Sam2HieraDetConfig",
     "Sam2ImageProcessor",
@@ -29,4 +31,5 @@ __all__ = [
     "Sam2VideoPromptEncoderConfig",
     "Sam2VisionConfig",
     "load_image",
+    "pipeline",
 ]

@@ -9,8 +9,7 @@ they are clipped to white; grey arrays (H, W) are images too; maps of labels kee
 without pixels is an error that says so.
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -220,14 +219,13 @@ def _over_white(image: Float[Tensor, "4 H W"]) -> Float[Tensor, "3 H W"]:
 
 def as_size(size: Any, argument: str = "size") -> dict[str, int]:
     """A size as {"height", "width"}, of that, a number for both, or (height, width). ValueError for another."""
+    sides: Any = size
     if isinstance(size, int) and not isinstance(size, bool):
-        size = {"height": size, "width": size}
+        sides = {"height": size, "width": size}
     elif isinstance(size, list | tuple) and len(size) == 2:
-        size = {"height": size[0], "width": size[1]}
-    try:
-        plain = {name: value for name, value in dict(size).items() if value is not None}
-        if plain.keys() == {"height", "width"} and all(math.floor(side) == side >= 1 for side in plain.values()):
-            return {"height": int(plain["height"]), "width": int(plain["width"])}
-    except (TypeError, ValueError):
-        pass
+        sides = {"height": size[0], "width": size[1]}
+    if isinstance(sides, Mapping):
+        given = {name: value for name, value in sides.items() if value is not None}
+        if given.keys() == {"height", "width"} and all(isinstance(side, int) and side >= 1 for side in given.values()):
+            return {"height": given["height"], "width": given["width"]}
     raise ValueError(f'{argument} is {size!r}, but must be {{"height": ..., "width": ...}}, in pixels')
