@@ -14,7 +14,9 @@ from masklet.compat.transformers.config import (
 from masklet.compat.transformers.image_processor import Sam2ImageProcessor
 from masklet.compat.transformers.load_image import load_image
 from masklet.compat.transformers.mask_generation import MaskGenerationPipeline, pipeline
+from masklet.compat.transformers.model import Sam2Model
 from masklet.compat.transformers.processor import Sam2Processor
+from masklet.compat.transformers.vision import Sam2HieraDetModel, Sam2VisionModel
 
 __all__ = [
     "BatchEncoding",
@@ -22,14 +24,17 @@ __all__ = [
     "MaskGenerationPipeline",
     "Sam2Config",
     "Sam2HieraDetConfig",
+    "Sam2HieraDetModel",
     "Sam2ImageProcessor",
     "Sam2MaskDecoderConfig",
+    "Sam2Model",
     "Sam2Processor",
     "Sam2PromptEncoderConfig",
     "Sam2VideoConfig",
     "Sam2VideoMaskDecoderConfig",
     "Sam2VideoPromptEncoderConfig",
     "Sam2VisionConfig",
+    "Sam2VisionModel",
     "load_image",
     "pipeline",
 ]
