@@ -17,7 +17,6 @@ _FIELDS = {
     "image_size": "image_size",
     "vision_config.fpn_hidden_size": "dim",
     "vision_config.backbone_config.hidden_size": "trunk.embed_dim",
-    "vision_config.backbone_config.num_attention_heads": "trunk.num_heads",
     "vision_config.backbone_config.blocks_per_stage": "trunk.stage_depths",
     "vision_config.backbone_config.window_size_per_stage": "trunk.window_sizes",
     "vision_config.backbone_config.global_attention_blocks": "trunk.global_blocks",
@@ -124,6 +123,9 @@ def from_hf(values: dict[str, Any]) -> ModelConfig | None:
         part, _, field = ours.rpartition(".")
         place = fields[part] if part else fields
         place[field] = _get(values, theirs, place[field])
+    # The heads that count: published files of the two larger models say 1 in `num_attention_heads`, and have 2.
+    heads = _get(values, "vision_config.backbone_config.num_attention_heads_per_stage", None)
+    fields["trunk"]["num_heads"] = heads[0] if heads else fields["trunk"]["num_heads"]
     # Still-image configurations have no memory; some width must divide the model's.
     if "memory_encoder_output_channels" not in values and fields["dim"] % _MEMORY_DIM:
         fields["memory"]["dim"] = fields["dim"]

@@ -35,6 +35,13 @@ def test_the_defaults_of_transformers_are_tiny():
         assert from_hf(config().to_dict()) == tiny
 
 
+@pytest.mark.parametrize("name", ["sam2.1_hiera_base_plus", "sam2_hiera_large"])
+def test_heads_are_those_of_the_stages_as_in_the_published_files(name):
+    values = to_hf(PRESETS[name], Layout.HF_VIDEO)
+    values["vision_config"]["backbone_config"]["num_attention_heads"] = 1
+    assert from_hf(values) == PRESETS[name]
+
+
 @pytest.mark.parametrize("layout", CLASSES)
 @pytest.mark.parametrize("name", PRESETS)
 def test_transformers_builds_the_same_tensors_from_our_config(name, layout, meta_state):

@@ -36,6 +36,9 @@ _NOT_THE_NETWORK = frozenset(
 )
 """Fields of any value: they are of random weights, of training, or of what is done with a network's outputs."""
 
+_TRUNK, _NOT_THE_TRUNK = "backbone_config.", ("image_size", "num_attention_heads")
+"""Fields of the trunk that nothing reads: it takes any size, and heads are stated for each stage."""
+
 
 def native(config: PreTrainedConfig) -> ModelConfig:
     """masklet's configuration of the model that one of `transformers` describes.
@@ -97,8 +100,8 @@ def _side(size: Size) -> int:
 def _check(config: PreTrainedConfig, built: PreTrainedConfig, place: str = "") -> None:
     """Compare a configuration with that of the model which was made of it."""
     for name in config.field_names():
-        if name in _NOT_THE_NETWORK or f"{place}{name}".endswith("backbone_config.image_size"):
-            continue  # a trunk takes any size
+        if name in _NOT_THE_NETWORK or (place.endswith(_TRUNK) and name in _NOT_THE_TRUNK):
+            continue
         stated, expected = getattr(config, name), getattr(built, name)
         if name in config.parts:
             _check(stated, expected, f"{place}{name}.")
@@ -109,7 +112,9 @@ def _check(config: PreTrainedConfig, built: PreTrainedConfig, place: str = "") -
 
 
 def _comparable(value: Any) -> Any:
-    """A size given once and the same given twice are equal, as are lists and tuples."""
+    """A size given once and the same given twice are equal, as are lists and tuples, and rotations of one base."""
+    if isinstance(value, dict):  # of rotations, whose other entries have changed with the version
+        return value.get("rope_theta")
     if not isinstance(value, list | tuple):
         return value
     entries = [_comparable(entry) for entry in value]

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,44 @@ def test_defaults_are_those_of_tiny():
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_published_model_has_a_video_configuration(name: str):
     assert native(from_native(PRESETS[name], Sam2VideoConfig)) == PRESETS[name]
+
+
+PUBLISHED = {
+    "tiny": {},
+    "small": {"blocks_per_stage": [1, 2, 11, 2], "global_attention_blocks": [7, 10, 13]},
+    "base_plus": {
+        "hidden_size": 112,
+        "embed_dim_per_stage": [112, 224, 448, 896],
+        "num_attention_heads_per_stage": [2, 4, 8, 16],
+        "blocks_per_stage": [2, 3, 16, 3],
+        "global_attention_blocks": [12, 16, 20],
+        "window_positional_embedding_background_size": [14, 14],
+    },
+    "large": {
+        "hidden_size": 144,
+        "embed_dim_per_stage": [144, 288, 576, 1152],
+        "num_attention_heads_per_stage": [2, 4, 8, 16],
+        "blocks_per_stage": [2, 6, 36, 4],
+        "global_attention_blocks": [23, 33, 43],
+        "window_size_per_stage": [8, 4, 16, 8],
+    },
+}
+"""What the published config.json say of the trunk; all else but `num_attention_heads: 1`, which is wrong in two."""
+
+
+@pytest.mark.parametrize("size", PUBLISHED)
+def test_published_files_are_understood(size: str):
+    trunk: dict[str, Any] = {"num_attention_heads": 1} | PUBLISHED[size]
+    vision = {"backbone_config": trunk}
+    if "embed_dim_per_stage" in trunk:
+        vision["backbone_channel_list"] = trunk["embed_dim_per_stage"][::-1]
+    for rotations in (
+        {"memory_attention_rope_theta": 10000},
+        {"rope_parameters": {"rope_theta": 1e4, "rope_type": "x"}},
+    ):
+        config = Sam2VideoConfig.from_dict({"model_type": "sam2_video", "vision_config": vision, **rotations})
+        assert native(config) == preset(f"sam2.1_hiera_{size}")
+    assert native(Sam2Config(vision_config=vision)) == preset(f"sam2.1_hiera_{size}")  # type: ignore[arg-type]
 
 
 def test_an_image_configuration_leaves_the_memory_to_the_default(tiny: ModelConfig):
