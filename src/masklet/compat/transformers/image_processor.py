@@ -19,8 +19,10 @@ from PIL import Image
 from torch import Tensor
 
 from masklet.compat.transformers.batch import BatchFeature
+from masklet.compat.transformers.mask_steps import cut_crops, filter_crop_masks, suppress_masks
 from masklet.compat.transformers.nested import read_sizes
 from masklet.compat.transformers.pixels import (
+    Picture,
     Pictures,
     PixelArithmetic,
     as_size,
@@ -30,7 +32,9 @@ from masklet.compat.transformers.pixels import (
 )
 from masklet.compat.transformers.processing_base import SavedSettings
 from masklet.io.images import IMAGENET_MEAN, IMAGENET_STD
+from masklet.ops.grids import Crop
 from masklet.ops.masks import clean_logits, resize_logits, suppress_overlaps
+from masklet.predictors.generator_options import GeneratorOptions
 
 _PER_CALL = ("input_data_format", "device", "return_tensors")
 _WITHOUT_EFFECT = ("data_format", "default_to_square", "disable_grouping")
@@ -165,6 +169,61 @@ class Sam2ImageProcessor(SavedSettings):
                 full = suppress_overlaps(full.flatten(1, -2)).view_as(full)
             processed.append(full > mask_threshold if binarize else full)
         return processed
+
+    def generate_crop_boxes(
+        self,
+        image: Picture,
+        target_size: int,
+        crop_n_layers: int = 0,
+        overlap_ratio: float = 512 / 1500,
+        points_per_crop: int = 32,
+        crop_n_points_downscale_factor: int = 1,
+        device: Any = None,
+    ) -> tuple[Tensor, Tensor, list[Tensor], Tensor]:
+        """Crops of a picture with grids of points: boxes (C, 4) XYXY float32, points (1, N, C, 2) in pixels of a square
+        of side `target_size`, the crops (3, h, w), and labels (1, N, C), all 1. See `GeneratorOptions`."""
+        options = GeneratorOptions(
+            points_per_side=points_per_crop,
+            crop_n_layers=crop_n_layers,
+            crop_overlap_ratio=overlap_ratio,
+            crop_n_points_downscale_factor=crop_n_points_downscale_factor,
+        )
+        (picture,) = read_pictures(image, convert_rgb=self.do_convert_rgb)
+        crops = cut_crops(picture, target_size, options)
+        points = crops.points.to(device)
+        return crops.boxes.to(device), points, crops.pictures, torch.ones_like(points[..., 0], dtype=torch.int64)
+
+    def filter_masks(
+        self,
+        masks: Tensor,
+        iou_scores: Tensor,
+        original_size: Sequence[int],
+        cropped_box_image: Sequence[int] | Tensor,
+        pred_iou_thresh: float = 0.88,
+        stability_score_thresh: float = 0.95,
+        mask_threshold: float = 0.0,
+        stability_score_offset: float = 1.0,
+    ) -> tuple[list[dict[str, Any]], Tensor, Tensor]:
+        """Of the masks of a crop, logits (P, M, h, w) at its size with scores (P, M), those that exceed both thresholds
+        and are not cut off by its edges: run lengths and boxes in the picture, and scores."""
+        if masks.shape[:2] != iou_scores.shape[:2]:
+            raise ValueError(f"masks {tuple(masks.shape)} and iou_scores {tuple(iou_scores.shape)} differ in number")
+        options = GeneratorOptions(
+            pred_iou_thresh=pred_iou_thresh,
+            stability_score_thresh=stability_score_thresh,
+            mask_threshold=mask_threshold,
+            stability_score_offset=stability_score_offset,
+        )
+        left, top, right, bottom = (int(side) for side in cropped_box_image)
+        height, width = (int(side) for side in original_size)
+        logits, scores = masks.flatten(0, 1), iou_scores.flatten().to(masks.device)
+        return filter_crop_masks(logits, scores, Crop((left, top, right, bottom), 0), (height, width), options)
+
+    def post_process_for_mask_generation(
+        self, all_masks: Sequence[dict[str, Any]], all_scores: Tensor, all_boxes: Tensor, crops_nms_thresh: float
+    ) -> tuple[list[Tensor], Tensor, list[dict[str, Any]], Tensor]:
+        """Of masks (as run lengths) whose boxes overlap much the best alone: masks, scores, run lengths and boxes."""
+        return suppress_masks(all_masks, all_scores, all_boxes, crops_nms_thresh)
 
 
 _DEFAULTS: dict[str, Any] = {
