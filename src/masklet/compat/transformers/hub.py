@@ -149,8 +149,9 @@ def _download(repo_id: str, names: Sequence[str], options: HubOptions) -> Path:
 
 def _cannot(repo_id: str, names: Sequence[str], options: HubOptions, why: str) -> str:
     return (
-        f"{_or(names)} of {repo_id} is not in the cache ({options.cache_dir or constants.HF_HUB_CACHE}) and cannot be "
-        f"downloaded now: {why}; connect and try again, or give the folder of a copy"
+        f"there is no such folder, and {_or(names)} of {repo_id} is not in the cache "
+        f"({options.cache_dir or constants.HF_HUB_CACHE}) and cannot be downloaded now: {why}; connect and try again, "
+        "or give the folder of a copy"
     )
 
 
