@@ -15,6 +15,8 @@ from PIL import Image
 from masklet.io.decode import open_picture
 
 JPEG_QUALITY = 95
+JPEG_SIDE = 65500
+"""Pixels along a side beyond which a JPEG cannot be written."""
 
 
 @contextmanager
@@ -45,7 +47,10 @@ def write_atomically(path: str | Path) -> Iterator[Path]:
 
 
 def write_image(path: str | Path, rgb: np.ndarray) -> None:
-    """Write 8-bit RGB (H, W, 3) in the format that the extension names; lossy ones at high quality."""
+    """Write 8-bit RGB (H, W, 3) in the format that the extension names; lossy ones at high quality.
+
+    ValueError for any other array, an extension that names no format, and a picture too long for a JPEG.
+    """
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
         raise ValueError(f"an image to write is uint8 (H, W, 3), not {rgb.dtype} {rgb.shape}")
     _write_picture(path, Image.fromarray(np.ascontiguousarray(rgb)))
@@ -67,6 +72,11 @@ def _write_picture(path: str | Path, image: Image.Image) -> None:
         raise ValueError(f"no image format is known by the extension {extension!r} of {path}: use .png or .jpg")
     options: dict[str, Any] = {}
     if kind == "JPEG":
+        if max(image.size) > JPEG_SIDE:
+            raise ValueError(
+                f"{path} would be {image.width} x {image.height} pixels, but a JPEG has at most {JPEG_SIDE} along a "
+                "side: use .png"
+            )
         options = {"quality": JPEG_QUALITY, "subsampling": 0}
     elif kind == "WEBP":
         options = {"quality": JPEG_QUALITY}

@@ -135,6 +135,15 @@ def test_images_refused(tmp_path: Path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_jpeg_has_an_end(tmp_path: Path):
+    path = tmp_path / "long.jpg"
+    write_image(path, np.zeros((1, 65500, 3), np.uint8))
+    with pytest.raises(ValueError, match=r"would be 1 x 65501 pixels.*at most 65500"):
+        write_image(path, np.zeros((65501, 1, 3), np.uint8))
+    with Image.open(path) as image:
+        assert image.size == (65500, 1)
+
+
 def test_json_takes_numpy_and_paths(tmp_path: Path):
     path = tmp_path / "a.json"
     write_json(path, {"n": np.int64(3), "x": np.float32(0.5), "a": np.eye(2), "p": Path("é/b"), "b": np.bool_(True)})
