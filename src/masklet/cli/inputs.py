@@ -14,7 +14,7 @@ def collect_images(sources: Sequence[Path], output: Path) -> tuple[list[Path], l
     """The pictures to work on, each once, and what is wrong with folders that hold none.
 
     A folder that is written to as well is a UsageError: the next run would segment the overlays of this one. So is an
-    output that is a file.
+    output that is a file. A picture whose name is no text is left out, and told of too: no annotations can name it.
     """
     if output.exists() and not output.is_dir():
         raise UsageError(f"--output {output} is a file: name a folder")
@@ -31,7 +31,19 @@ def collect_images(sources: Sequence[Path], output: Path) -> tuple[list[Path], l
             failures.append(f"{source}: there are no pictures in this folder")
         for path in found:
             files.setdefault(path.resolve(), path)
+    for path in [path for path in files if not _is_text(files[path])]:
+        shown = str(files.pop(path)).encode("utf-8", "backslashreplace").decode("utf-8")
+        failures.append(f"{shown}: this name is no UTF-8 text, so annotations cannot hold it: rename the picture")
     return list(files.values()), failures
+
+
+def _is_text(path: Path) -> bool:
+    """Whether a name can be written as UTF-8; some systems take any bytes for one."""
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def expand_patterns(sources: Sequence[str], output: Path) -> tuple[list[Path], list[str]]:
@@ -51,10 +63,12 @@ def expand_patterns(sources: Sequence[str], output: Path) -> tuple[list[Path], l
             {match.parent for match in matches}, key=lambda folder: [natural_key(Path(part)) for part in folder.parts]
         )
         found = [path for folder in folders for path in list_images(folder) if path in matches]
-        found = [path for path in found if output.resolve() not in path.resolve().parents]
-        if not found:
+        outside = [path for path in found if output.resolve() not in path.resolve().parents]
+        if found and not outside:
+            failures.append(f"{source}: all that match lie in the folder that is written to: give another as --output")
+        elif not found:
             failures.append(f"{source}: no pictures match this")
-        paths += found
+        paths += outside
     return paths, failures
 
 

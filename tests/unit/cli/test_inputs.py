@@ -48,6 +48,19 @@ def test_outputs_do_not_go_among_the_inputs(tmp_path: Path) -> None:
         collect_images([tmp_path], tmp_path / "." / "x" / "..")
 
 
+def test_names_that_are_no_text_are_told(tmp_path: Path) -> None:
+    good, strange = picture(tmp_path / "in" / "a.png"), tmp_path / "in" / "b\udcff.png"
+    try:
+        strange.write_bytes(good.read_bytes())
+    except (OSError, ValueError):
+        pytest.skip("this system has no such names")
+    files, failures = collect_images([tmp_path / "in"], tmp_path / "out")
+    assert files == [good]
+    assert len(failures) == 1
+    assert "b\\udcff.png: this name is no UTF-8 text" in failures[0]
+    failures[0].encode("utf-8")
+
+
 @pytest.mark.parametrize(
     ("paths", "stems"),
     [
@@ -97,3 +110,11 @@ def test_patterns_find_pictures_in_natural_order(tmp_path: Path, monkeypatch: py
 def test_a_file_whose_name_looks_like_a_pattern_is_a_file(tmp_path: Path) -> None:
     path = picture(tmp_path / "a[1].png")
     assert expand_patterns([str(path)], tmp_path / "out") == ([path], [])
+
+
+def test_a_pattern_of_pictures_that_lie_where_is_written_says_so(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    paths, failures = expand_patterns([f"{tmp_path}/*.png", f"{tmp_path}/*.gif"], tmp_path)
+    assert paths == []
+    assert failures[0].endswith("all that match lie in the folder that is written to: give another as --output")
+    assert failures[1].endswith("no pictures match this")
