@@ -5,11 +5,10 @@ from itertools import chain
 from pathlib import Path
 
 from masklet.cli.console import UsageError
-from masklet.cli.everything_folder import RUN, recorded_pictures
+from masklet.cli.everything_folder import RUN, PicturesFolder, recorded_pictures
 from masklet.io.formats.catalog import FORMATS, read_annotations
 from masklet.io.formats.masklets import read_masklet_pictures
 from masklet.io.formats.picture import AnnotatedPicture, VideoInfo
-from masklet.io.formats.sa1b import read_sa1b_file
 from masklet.io.images import list_images
 
 MASKLETS, EVERYTHING = "masklets", "everything"
@@ -70,11 +69,14 @@ def open_source(
 
 
 def _read_everything(folder: Path) -> Iterator[AnnotatedPicture]:
-    """The pictures of a run of `masklet everything` that are done."""
-    stems = recorded_pictures(folder / f"{RUN}.json")
-    if not stems:
+    """The pictures of a run of `masklet everything` that are done, called as its own annotations call them.
+
+    A file of masks has the name of the run that wrote it; with --resume, pictures of other folders may have come since.
+    """
+    known = recorded_pictures(folder / f"{RUN}.json")
+    if not known:
         raise ValueError(f"{folder} is no folder of `masklet everything`: it has no {RUN}.json with pictures")
-    for stem in stems:
-        file = folder / f"{stem}.json"
-        if file.exists():
-            yield read_sa1b_file(file)
+    pictures = PicturesFolder(folder, {stem: Path(path) for stem, path in known.items()})
+    for stem in known:
+        if pictures.annotations(stem).exists():
+            yield pictures.read(stem)

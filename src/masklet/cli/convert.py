@@ -49,6 +49,8 @@ def convert(
     if kind is not None and kind not in SOURCES:
         raise UsageError(f"there is no annotation format {kind!r} to read: choose one of {', '.join(SOURCES)}")
     kind = kind or recognise(source)
+    if pictures is None and kind in FORMATS and FORMATS[kind].pictures == "needed":
+        raise UsageError(f"{kind} files do not say how large the pictures are: give the folder of these as --pictures")
     check_formats([to], video=True)
     if output.resolve() in (source.resolve(), source.resolve().parent):
         raise UsageError(f"{source} cannot be read and written to at once: give another folder as --output")

@@ -70,14 +70,16 @@ class PicturesFolder:
     def begin(self, run: dict[str, Any], done: Collection[str]) -> None:
         """Make the folder, remove what is not done of these pictures, and write down what this run is.
 
-        Unless some are done, what the run before has left of other pictures goes too.
+        So does what the run before has left of these under other stems and, unless some are done, of other pictures.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        earlier = {} if done else recorded_pictures(self.run)
+        now = {stem: _absolute(path) for stem, path in self.pictures.items()}
+        known = recorded_pictures(self.run)
+        earlier = [stem for stem, path in known.items() if not done or path in now.values()]
         for stem in {*self.pictures, *earlier} - {*done}:
             self.annotations(stem).unlink(missing_ok=True)
             self.overlay(stem).unlink(missing_ok=True)
-        write_json(self.run, {**run, PICTURES: {stem: _absolute(path) for stem, path in self.pictures.items()}})
+        write_json(self.run, {**run, PICTURES: now})
 
     def finished(self) -> list[str]:
         """The stems of this run's pictures that are done by now, in their order."""
@@ -85,8 +87,12 @@ class PicturesFolder:
 
     @cached_property
     def names(self) -> dict[str, str]:
-        """What annotations call the pictures that are there: their paths from the folder that all of them lie in."""
-        paths = {stem: Path(_absolute(path)) for stem, path in self.pictures.items() if path.exists()}
+        """What annotations call the pictures that are there, or done: their paths from the folder they all lie in."""
+        paths = {
+            stem: Path(_absolute(path))
+            for stem, path in self.pictures.items()
+            if path.exists() or self.annotations(stem).exists()
+        }
         root = os.path.commonpath([path.parent for path in paths.values()]) if paths else ""
         return {stem: path.relative_to(root).as_posix() for stem, path in paths.items()}
 

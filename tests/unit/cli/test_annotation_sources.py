@@ -79,11 +79,12 @@ def test_names_that_tell_two_things_want_an_answer(tmp_path: Path) -> None:
 
 def test_everything_that_is_done(tmp_path: Path) -> None:
     write("sa1b", tmp_path)
-    write_json(tmp_path / "run.json", {"pictures": {"00004": "x", "00000": "y", "later": "z"}})
+    known = {"00004": "/photos/more/x.jpg", "00000": "/photos/x.jpg", "later": "/other/z.jpg"}
+    write_json(tmp_path / "run.json", {"pictures": known})
     assert recognise(tmp_path) == EVERYTHING
     video, pictures = open_source(EVERYTHING, tmp_path)
     assert video is None
-    assert [found.name for found in pictures] == ["00004.jpg", "00000.jpg"]
+    assert [found.name for found in pictures] == ["more/x.jpg", "x.jpg"]
 
 
 def test_folders_that_hold_nothing(tmp_path: Path) -> None:

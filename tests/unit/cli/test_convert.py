@@ -50,6 +50,12 @@ def test_what_is_refused(coco: Path, tmp_path: Path) -> None:
     assert not out.exists()
 
 
+def test_where_sizes_are_lacking_the_option_for_them_is_named(coco: Path, tmp_path: Path) -> None:
+    convert(coco, to="yolo", output=tmp_path / "yolo")
+    with pytest.raises(UsageError, match="--pictures"):
+        convert(tmp_path / "yolo", to="coco", output=tmp_path / "out")
+
+
 def test_a_damaged_file_leaves_nothing(coco: Path, tmp_path: Path) -> None:
     (coco / "annotations.json").write_text('{"images": [')
     with pytest.raises(ValueError, match=r"annotations\.json"):

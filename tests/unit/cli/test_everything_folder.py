@@ -60,6 +60,18 @@ def test_going_on_keeps_what_is_done_and_removes_what_is_not(tmp_path: Path) -> 
     assert json.loads(folder.run.read_text())["pictures"].keys() == {"a", "b"}
 
 
+def test_what_was_done_under_another_stem_goes(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, "a.jpg", "b.jpg", "c.jpg")
+    folder.begin(RUN, set())
+    finish(folder, "a", "b", "c")
+    more = folder_of(tmp_path, "a.jpg", "b.jpg", "a.png")
+    assert more.done(RUN) == {"b"}
+    more.begin(RUN, {"b"})
+    assert sorted(path.name for path in folder.path.iterdir()) == [
+        *("b.json", "b.overlay.jpg", "c.json", "c.overlay.jpg", "run.json"),
+    ]
+
+
 def test_beginning_anew_removes_all_of_the_run_before_and_nothing_else(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, "a.jpg", "b.jpg")
     folder.begin(RUN, set())
