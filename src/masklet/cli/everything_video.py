@@ -100,10 +100,11 @@ def follow_frames(
 ) -> None:
     """Go through the frames that are left, look for objects on those that are looked at, and write what is known.
 
-    A frame that was stopped at before it was written is looked at again, and what was added on it found anew.
+    A frame that was stopped at before it was written is looked at again, and what was added on it found anew. So it is
+    where a later run, which was killed, has written it with objects that were not added yet.
     """
     stopped_at = session.newest_frame
-    if stopped_at is not None and stopped_at not in writer.written:
+    if stopped_at is not None and writer.written.get(stopped_at) != {*session.object_ids}:
         for object_id in session.masks(stopped_at).prompted:
             session.remove_object(object_id)
         begin = stopped_at

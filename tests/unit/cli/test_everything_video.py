@@ -138,3 +138,15 @@ def test_what_was_added_on_a_frame_that_was_not_written_is_found_anew(
     found = follow(session, Finds([second]), tmp_path)
     assert found == {frame: [1] for frame in range(6)}
     assert session.object_ids == [1]
+
+
+def test_a_frame_is_looked_at_again_though_a_run_that_was_killed_has_written_it(
+    remembering_model: Sam2, tmp_path: Path
+) -> None:
+    first, second = record(0, 0, 30, 30), record(40, 40, 20, 20)
+    whole = follow(VideoSession(remembering_model), Finds([first, second]), tmp_path)
+    session = VideoSession(remembering_model)
+    session.step(FRAMES[0])
+    look(session, first)  # and there it was stopped and saved
+    assert follow(session, Finds([first, second]), tmp_path) == whole
+    assert session.object_ids == [1, 2]
