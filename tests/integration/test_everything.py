@@ -47,14 +47,26 @@ def iou(first: np.ndarray, second: np.ndarray) -> float:
     return (first & second).sum() / (first | second).sum()
 
 
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    """Three pictures of a disc and a square, one of them in a folder of its own."""
-    folder = tmp_path / "photos"
+def write_photos(folder: Path) -> Path:
     (folder / "more").mkdir(parents=True)
     for name, step in (("a.png", 0), ("b.png", 2), ("more/a.jpg", 4)):
         write_image(folder / name, scene(step))
     return folder
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Three pictures of a disc and a square, one of them in a folder of its own."""
+    return write_photos(tmp_path / "photos")
+
+
+@pytest.fixture(scope="module")
+def found_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Photos, and the folder of a run over two of them, to read from."""
+    folder = write_photos(tmp_path_factory.mktemp("found") / "photos")
+    out = folder.with_name("out")
+    assert run(folder, "--output", out, "--no-overlay") == DONE
+    return folder, out
 
 
 def write_frames(folder: Path, begin: int = 0) -> Path:
@@ -84,7 +96,8 @@ def out(tmp_path: Path) -> Path:
 
 
 def run(*arguments: str | Path) -> int:
-    return main(["everything", *map(str, arguments), *QUICK])
+    stable = () if "--stability-score-thresh" in arguments else ("--stability-score-thresh", "0.95")
+    return main(["everything", *map(str, arguments), *QUICK, *stable])
 
 
 def masks_of(file: Path) -> list[np.ndarray]:
@@ -217,8 +230,33 @@ def test_one_broken_picture_among_many(photos: Path, out: Path, capsys: pytest.C
     assert len(list(read_annotations("coco", out / "coco"))) == 2
 
 
+def test_a_picture_too_long_to_be_drawn_does_not_stop_the_others(
+    photos: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_image(photos / "a.png", np.zeros((8, 65501, 3), np.uint8))
+    assert run(photos, "--output", out) == FAILED
+    assert "a.overlay.jpg would be 65501 x 8 pixels" in capsys.readouterr().err
+    assert names(out) == ["b.json", "b.overlay.jpg", "run.json"]
+    assert run(photos, "--output", out, "--resume", "--no-overlay") == DONE
+    assert (out / "a.json").exists()
+
+
+def test_ctrl_c_while_formats_are_written_tells_how_to_go_on(
+    photos: Path, out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stops = Stops(monkeypatch, everything_pictures, "open_writer", 0, KeyboardInterrupt())
+    options = (photos, "--output", out, "--no-overlay", "--format", "coco")
+    assert run(*options) == STOPPED
+    captured = capsys.readouterr()
+    assert "2 of 2 pictures are in" in captured.err
+    assert len(captured.out.splitlines()) == 3
+    stops.at = None
+    assert run(*options, "--resume") == DONE
+    assert len(list(read_annotations("coco", out / "coco"))) == 2
+
+
 def test_what_means_nothing_is_said_at_once(
-    photos: Path, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    photos: Path, clip: Path, film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").touch()
     out = tmp_path / "out"
@@ -233,6 +271,7 @@ def test_what_means_nothing_is_said_at_once(
         ((photos, "--output", out, "--look-again", "5"), "--look-again is for videos", MISUSED),
         ((clip, clip, "--output", out, "--video"), "takes one video", MISUSED),
         (("rtsp://camera", "--output", out, "--video"), "camera or an address", MISUSED),
+        ((film, "--output", out), "film.mp4 is a video: follow what is in it with --video", MISUSED),
         ((f"{tmp_path}/*.gif", "--output", out), "no pictures match", FAILED),
         ((photos, "--output", out, "--model", "none.pt"), "none.pt", FAILED),
     ):
@@ -246,7 +285,7 @@ def test_what_means_nothing_is_said_at_once(
 def test_next_to_nothing_is_told(photos: Path, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(photos / "b.png", "--output", out, "--stability-score-thresh", "1") == DONE
     hint = capsys.readouterr().err
-    assert hint.startswith("0 masks in 1 picture: a lower --pred-iou-thresh (it is 0.75)")
+    assert hint.startswith("0 masks in 1 picture: a lower --pred-iou-thresh or --stability-score-thresh ")
     assert masks_of(out / "b.json") == []
 
 
@@ -364,8 +403,8 @@ def test_a_video_with_nothing_in_it(tmp_path: Path, out: Path, capsys: pytest.Ca
 
 
 @pytest.mark.parametrize("through", ["coco", "sa1b", "yolo", "png", "geojson", "labelme", "label-studio", "cvat"])
-def test_everything_converted_and_back(photos: Path, out: Path, tmp_path: Path, through: str) -> None:
-    assert run(photos, "--output", out, "--no-overlay") == DONE
+def test_everything_converted_and_back(found_once: tuple[Path, Path], tmp_path: Path, through: str) -> None:
+    photos, out = found_once
     there, back = tmp_path / "there", tmp_path / "back"
     assert main(["convert", str(out), "--to", through, "--output", str(there)]) == DONE
     options = ["--to", "coco", "--output", str(back), "--from", through, "--pictures", str(photos)]

@@ -8,7 +8,7 @@ from time import perf_counter
 import numpy as np
 from rich.progress import TimeRemainingColumn
 
-from masklet.cli.console import complain, count, progress_bar, remark, say, show_rows
+from masklet.cli.console import UsageError, complain, count, progress_bar, remark, say, show_rows
 from masklet.cli.draw_options import DrawOptions
 from masklet.cli.everything_folder import PicturesFolder
 from masklet.cli.everything_options import MORE_MASKS, EverythingOutput, FindOptions, check_formats
@@ -20,6 +20,7 @@ from masklet.io.formats.catalog import open_writer
 from masklet.io.formats.sa1b import write_mask_records
 from masklet.io.images import read_image
 from masklet.io.overlay import draw_overlay
+from masklet.io.video_encoders import FORMATS as VIDEO_FORMATS
 from masklet.ops.mask_record import MaskRecord
 from masklet.predictors.mask_generator import MaskGenerator
 
@@ -28,6 +29,10 @@ MAX_ROWS = 60
 
 FEW_MASKS = 2
 """Fewer masks a picture than this, on average, are next to nothing: it is said which options to lower."""
+
+
+class UnwritableError(OSError):
+    """What cannot be written now, as on a full disk, cannot be for the other pictures."""
 
 
 @dataclass
@@ -48,6 +53,8 @@ def find_in_pictures(
     check_writable(output.output)
     given, failures = expand_patterns(sources, output.output)
     paths, empty = collect_images(given, output.output)
+    if paths and all(map(is_video, paths)):
+        raise UsageError(f"{paths[0]} is a video: follow what is in it with --video")
     report = Report(failures=failures + empty)
     folder = PicturesFolder.of(output.output, paths)
     run = {"model": model.model, "image_size": model.image_size, **find.describe()}
@@ -61,7 +68,10 @@ def find_in_pictures(
         folder.begin(run, done)
         stop = _work(generator, folder, done, drawing, report)
     if stop is None:
-        write_formats(folder, output.format, report)
+        try:
+            write_formats(folder, output.format, report)
+        except KeyboardInterrupt as interrupt:
+            stop = interrupt
     _conclude(report, folder)
     if stop is None:
         return 1 if report.failures else 0
@@ -87,14 +97,16 @@ def _work(
                     records = generator.generate(
                         image, on_progress=lambda asked, total: progress.update(points, completed=asked, total=total)
                     )
+                    write_picture(folder, stem, image, records, drawing)
+                except UnwritableError:
+                    raise
                 except (OSError, ValueError, MemoryError, RuntimeError) as error:  # also too little memory for it
                     report.failures.append(named(path, error))
                 else:
-                    write_picture(folder, stem, image, records, drawing)
                     report.rows.append((str(path), str(len(records)), f"{perf_counter() - began:.1f}"))
                     report.num_masks += len(records)
                 progress.advance(pictures)
-    except (KeyboardInterrupt, OSError) as stop:  # OSError: what cannot be written now, cannot be for the others
+    except (KeyboardInterrupt, UnwritableError) as stop:
         return stop
     return None
 
@@ -102,16 +114,23 @@ def _work(
 def write_picture(
     folder: PicturesFolder, stem: str, image: np.ndarray, records: Sequence[MaskRecord], drawing: DrawOptions
 ) -> None:
-    """The overlay, and then the masks, of one picture. OSError, naming the file, where it cannot be written."""
+    """The overlay, and then the masks, of one picture. UnwritableError, naming the file, where it cannot be written.
+
+    ValueError for a picture of which no overlay can be had.
+    """
     file = folder.overlay(stem)
     try:
         if not drawing.no_overlay:
             masks = {number: record.rle for number, record in enumerate(records, start=1)}
-            write_image(file, draw_overlay(image, masks, captions=[*map(str, masks)], style=drawing.style()))
+            drawn = draw_overlay(image, masks, captions=[*map(str, masks)], style=drawing.style())
+            try:
+                write_image(file, drawn)
+            except ValueError as error:
+                raise ValueError(f"{error}. With --no-overlay the masks alone are written") from error
         file = folder.annotations(stem)
         write_mask_records(file, folder.names[stem], image.shape[:2], records)
     except OSError as error:
-        raise OSError(f"{file} could not be written ({error}): is there room on the disk?") from error
+        raise UnwritableError(f"{file} could not be written ({error}): is there room on the disk?") from error
 
 
 def write_formats(folder: PicturesFolder, formats: Sequence[str], report: Report) -> None:
@@ -126,8 +145,15 @@ def write_formats(folder: PicturesFolder, formats: Sequence[str], report: Report
             report.failures.append(f"--format {name}: {error}")
 
 
+def is_video(path: Path) -> bool:
+    """Whether a path is that of a video, by its extension."""
+    return path.suffix.lower() in VIDEO_FORMATS and path.is_file()
+
+
 def named(path: Path, error: Exception) -> str:
     """What is wrong with a picture, with its name."""
+    if is_video(path):
+        return f"{path} is a video, not a picture: give it alone, with --video"
     text = str(error)
     return text if str(path) in text else f"{path}: {text}"
 

@@ -88,6 +88,21 @@ def test_a_full_disk_is_named_with_the_file(folder: PicturesFolder, monkeypatch:
     assert not folder.annotations("b").exists()
 
 
+def test_an_overlay_that_is_too_long_for_its_format_is_the_pictures_own_problem(folder: PicturesFolder) -> None:
+    long = np.zeros((1, 65501, 3), np.uint8)
+    with pytest.raises(ValueError, match=r"b\.overlay\.jpg would be 65501 x 1 pixels.*With --no-overlay"):
+        write_picture(folder, "b", long, [], DrawOptions())
+    write_picture(folder, "b", long, [], DrawOptions(no_overlay=True))
+    assert folder.read("b").size == (1, 65501)
+
+
+def test_a_video_wants_an_option_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "clip.MP4").touch()
+    hint = named(tmp_path / "clip.MP4", ValueError("no picture"))
+    assert hint.endswith("clip.MP4 is a video, not a picture: give it alone, with --video")
+    assert named(Path("none.mp4"), FileNotFoundError("there is no file none.mp4")) == "there is no file none.mp4"
+
+
 def test_a_problem_names_its_picture_once() -> None:
     assert named(Path("a.jpg"), ValueError("a.jpg is no picture")) == "a.jpg is no picture"
     assert named(Path("a.jpg"), MemoryError("too large")) == "a.jpg: too large"
