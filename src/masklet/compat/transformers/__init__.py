@@ -1,5 +1,6 @@
 """The names of Hugging Face's `transformers` for SAM 2, over masklet: change the import line and nothing else."""
 
+from masklet.compat.transformers.auto import AutoModel, AutoProcessor
 from masklet.compat.transformers.batch import BatchEncoding, BatchFeature
 from masklet.compat.transformers.config import (
     Sam2Config,
@@ -24,6 +25,8 @@ from masklet.compat.transformers.video_video_processor import Sam2VideoVideoProc
 from masklet.compat.transformers.vision import Sam2HieraDetModel, Sam2VisionModel
 
 __all__ = [
+    "AutoModel",
+    "AutoProcessor",
     "BatchEncoding",
     "BatchFeature",
     "MaskGenerationPipeline",
