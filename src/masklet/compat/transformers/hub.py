@@ -19,7 +19,9 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from masklet.checkpoint.locate import BUNDLED
 from masklet.checkpoint.registry import CONNECT_SECONDS, innermost, knock
+from masklet.compat.transformers.bundled import bundled_folder
 from masklet.io.files import read_json
 
 
@@ -48,9 +50,10 @@ class HubOptions:
 def find_file(source: str | Path, names: Sequence[str], options: HubOptions) -> Path:
     """The first of several files, by name, that a folder or a repository has; downloaded if need be.
 
-    OSError (FileNotFoundError in a folder) says what was looked for, where, and what can be done.
+    "nano" is the model that comes with masklet, whatever folder there is of that name. OSError (FileNotFoundError in a
+    folder) says what was looked for, where, and what can be done.
     """
-    folder = Path(source).expanduser()
+    folder = bundled_folder() if source == BUNDLED else Path(source).expanduser()
     if folder.is_dir():
         folder = folder / options.subfolder
         for name in names:

@@ -103,8 +103,9 @@ class PreTrainedModel(nn.Module):
     ) -> _Model:
         """A trained model, in eval mode; its parameters ask for gradients.
 
-        pretrained_model_name_or_path: a folder that `save_pretrained` of masklet or of `transformers` has written, or
-        the id of a repository on the hub, downloaded once. Checkpoints for videos hold those for still images.
+        pretrained_model_name_or_path: a folder that `save_pretrained` of masklet or of `transformers` has written, the
+        id of a repository on the hub, downloaded once, or "nano", the model that comes with masklet. Checkpoints for
+        videos hold those for still images.
         config: instead of that in the files. Keywords say where the model goes (`Placement`: device_map, dtype,
         attn_implementation) and how to look on the hub (`HubOptions`: revision, cache_dir, local_files_only, token,
         force_download, subfolder); fields of the configuration are changed.
