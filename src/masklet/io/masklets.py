@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool
 
-from masklet.ops.rle import decode_rle, encode_rle, rle_area
+from masklet.ops.rle import decode_rle, encode_rle, rle_area, rle_box
 from masklet.types import FrameMasks
 
 FORMAT = "masklet-masklets-1"
@@ -86,6 +86,7 @@ class MaskletWriter:
                 f"{(self.header.height, self.header.width)}"
             )
         segmentation = encode_rle(mask)
+        area = rle_area(segmentation)
         return {
             "id": int(key),
             "segmentation": segmentation,
@@ -93,8 +94,8 @@ class MaskletWriter:
             "object_score": _rounded(frame.object_scores[key], f"the object score of {where}"),
             "visible": bool(frame.visible[key]),
             "prompted": key in frame.prompted,
-            "area": rle_area(segmentation),
-            "bbox": _bounding_box(mask),
+            "area": area,
+            "bbox": list(rle_box(segmentation)) if area else None,
         }
 
     def _cut_off(self) -> bool:
@@ -194,12 +195,3 @@ def _rounded(value: float, what: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{what} is {value}, but only finite numbers can be written")
     return float(f"{value:.6g}")
-
-
-def _bounding_box(mask: np.ndarray) -> list[int] | None:
-    """[x, y, width, height], as COCO has it; None for an empty mask."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if len(rows) == 0:
-        return None
-    x, y = int(columns[0]), int(rows[0])
-    return [x, y, int(columns[-1]) + 1 - x, int(rows[-1]) + 1 - y]

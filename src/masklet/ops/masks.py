@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
+from masklet.ops.regions import find_components
+
 CLEANED_MARGIN = 10.0
 """How far beyond the threshold cleaned pixels are put, as upstream does for single images (video uses 0.1)."""
 
@@ -73,9 +75,8 @@ def _small_components(masks: Bool[Tensor, "*batch H W"], max_area: int | float) 
     planes = masks.detach().flatten(0, -3).cpu().numpy() if masks.ndim > 2 else masks.detach().cpu().numpy()[None]
     small = np.zeros(planes.shape, dtype=bool)
     for index, plane in enumerate(planes):
-        _, labels, stats, _ = cv2.connectedComponentsWithStats(plane.astype(np.uint8), connectivity=8)
-        is_small = stats[:, cv2.CC_STAT_AREA] <= max_area
-        is_small[0] = False  # label 0 is what lies outside all components
+        labels, areas = find_components(plane)
+        is_small = (areas > 0) & (areas <= max_area)
         if is_small.any():
             small[index] = is_small[labels]
     return torch.from_numpy(small).view(masks.shape).to(masks.device)

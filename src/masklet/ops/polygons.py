@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Shaped
 
 from masklet.ops.outlines import trace_outlines
-from masklet.ops.rings import fill_rings, join_rings, ring_area
+from masklet.ops.rings import fill_rings, ring_area
 from masklet.ops.simplify import choose_corners, halve
 
 TOLERANCE = 1.5
@@ -92,11 +92,6 @@ def polygons_to_mask(polygons: Iterable[Polygon], size: tuple[int, int]) -> Bool
             rings = [ring - (left, top) for ring in polygon.rings]
             mask[top:bottom, left:right] |= fill_rings(rings, (int(bottom - top), int(right - left)))
     return mask
-
-
-def join_holes(polygon: Polygon) -> Shaped[np.ndarray, "_ 2"]:
-    """One ring of a polygon, for formats without holes: bridges of no width lead from the outline to the holes."""
-    return join_rings(polygon.rings)
 
 
 def _choose(
