@@ -7,6 +7,7 @@ What differs from `transformers`, on purpose:
 - A session without a video is a stream. When the model is given the next frame, what no later one needs is let go of:
   older frames, their features, outputs and inputs. A frame that is no longer there cannot be prompted.
 - Of the features of frames those that were used last are cached, in either direction.
+- The default dtype, which is a string, serves for videos, too.
 - Outputs are kept in the form in which masklet's tracker remembers them; `get_output` and `store_output` translate.
 """
 

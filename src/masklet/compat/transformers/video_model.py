@@ -87,8 +87,8 @@ class Sam2VideoModel(Sam2Model):
                 raise ValueError("give frame_idx, the index of a frame of the session, or frame, the next of a stream")
             session.get_frame(frame_idx)
         else:
-            size = self.engine.config.image_size
-            checked_pixels(frame if frame.ndim == 4 else frame[None], size)
+            is_single = isinstance(frame, Tensor) and frame.ndim == 3
+            checked_pixels(frame[None] if is_single else frame, self.engine.config.image_size)
             frame_idx = session.add_new_frame(frame, frame_idx)
         tracker = self._tracker(session, None if frame is not None else session.num_frames)
         self._answer_inputs(session, tracker, reverse)

@@ -281,6 +281,8 @@ def test_what_goes_wrong_is_said(model):
         model(session, NUM_FRAMES)
     with pytest.raises(ValueError, match="shape"):
         model(session, frame=PIXELS[0, :, :32])
+    with pytest.raises(ValueError, match="give a tensor"):
+        model(session, frame=PIXELS[0].numpy())
     session.add_mask_inputs(0, 0, torch.ones(1, 1, SIDE, SIDE))
     with pytest.raises(ValueError, match="object 9 has points and a mask on frame 0"):
         model(session, 0)
