@@ -23,6 +23,7 @@ from masklet.datasets.mask_files import open_masks, pair_masks
 from masklet.datasets.regions import Region, read_regions
 from masklet.io.files import read_json
 from masklet.io.formats.coco_file import CocoFile
+from masklet.io.formats.pictures import EXTENSIONS
 from masklet.io.images import natural_key
 
 ImageDataKind: TypeAlias = Literal["coco", "bsds", "sa1b", "masks"]
@@ -187,8 +188,7 @@ def read_sa1b_annotations(file: Path) -> list[dict[str, Any]]:
 
 def find_beside(file: Path) -> Path:
     """The picture of the same name in the same folder; else where a JPEG of it should be."""
-    extensions = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG", ".webp", ".tif", ".tiff", ".bmp")
-    places = [file.with_suffix(extension) for extension in extensions]
+    places = [file.with_suffix(extension) for extension in EXTENSIONS]
     return next((place for place in places if place.is_file()), places[0])
 
 

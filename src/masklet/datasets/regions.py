@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool
 
-from masklet.io.formats.coco_file import reason_of, to_mask
+from masklet.io.formats.coco_file import to_mask
+from masklet.io.formats.reading import naming
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +25,6 @@ def read_regions(annotations: Sequence[Mapping[str, Any]], size: tuple[int, int]
     regions = []
     for index, annotation in enumerate(annotations):
         name = str(annotation.get("id", index))
-        try:
+        with naming(f"annotation {name} of {source}"):
             regions.append(Region(name=name, mask=to_mask(annotation["segmentation"], size)))
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"annotation {name} of {source} cannot be read: {reason_of(error)}") from error
     return regions

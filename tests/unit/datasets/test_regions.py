@@ -19,5 +19,5 @@ def test_annotations_become_regions(tmp_path: Path) -> None:
 
 
 def test_the_annotation_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"annotation 7 of .*file\.json.*'segmentation' is missing"):
+    with pytest.raises(ValueError, match=r"annotation 7 of .*file\.json cannot be read: it lacks 'segmentation'"):
         read_regions([{"id": 7}], SIZE, tmp_path / "file.json")

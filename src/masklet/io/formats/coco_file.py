@@ -39,22 +39,19 @@ class CocoFile:
         self._annotations: dict[int, list[dict[str, Any]]] = {}
         self._crowds: dict[int, list[dict[str, Any]]] = {}
         self.categories: dict[int, str] = {}
-        try:
+        with naming(f"an entry of {path}"):
             for category in contents.get("categories") or ():
                 self.categories[category["id"]] = str(category["name"])
             for image in contents["images"]:
                 self.images[image["id"]] = image
             for annotation in contents["annotations"]:
                 self._sort_in(annotation)
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"an entry of {path} is not as COCO has it: {reason_of(error)}") from error
 
     def _sort_in(self, annotation: dict[str, Any]) -> None:
         image_id = annotation["image_id"]
         if image_id not in self.images:
             raise ValueError(
-                f"{self.path} annotates the image {image_id} (annotation {annotation.get('id')}), which is not among "
-                f"its {len(self.images)} images"
+                f"the image {image_id} (annotation {annotation.get('id')}) is not among the {len(self.images)} images"
             )
         kind = self._crowds if annotation.get("iscrowd") else self._annotations
         kind.setdefault(image_id, []).append(annotation)
@@ -124,8 +121,3 @@ def to_mask(segmentation: Any, size: tuple[int, int] | None) -> Bool[np.ndarray,
     outlines: Any = coco_mask.frPyObjects(polygons, *size)  # typed for one polygon, though it takes a list of them
     merged: Any = coco_mask.merge(outlines)
     return decode_rle(merged)
-
-
-def reason_of(error: Exception) -> str:
-    """What is wrong with an entry, for messages."""
-    return f"{error} is missing" if isinstance(error, KeyError) else str(error)

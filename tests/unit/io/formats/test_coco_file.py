@@ -97,12 +97,12 @@ def test_an_image_without_a_file_is_named(tmp_path: Path) -> None:
     [
         ({"images": None}, "no list 'images'"),
         ({"annotations": {}}, "no list 'annotations'"),
-        ({"images": [{}]}, "'id' is missing"),
-        ({"images": [3]}, "not as COCO has it"),
-        ({"annotations": [{"id": 1}]}, "'image_id' is missing"),
+        ({"images": [{}]}, "it lacks 'id'"),
+        ({"images": [3]}, "an entry of .* cannot be read"),
+        ({"annotations": [{"id": 1}]}, "it lacks 'image_id'"),
         (
             {"annotations": [{"id": 9, "image_id": 77}]},
-            r"the image 77 \(annotation 9\), which is not among its 1 images",
+            r"the image 77 \(annotation 9\) is not among the 1 images",
         ),
     ],
 )
