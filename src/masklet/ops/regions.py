@@ -19,7 +19,7 @@ def remove_small_islands(mask: Bool[np.ndarray, "H W"], min_area: int | float) -
 
 
 def find_components(mask: Bool[np.ndarray, "H W"]) -> tuple[Int32[np.ndarray, "H W"], Int32[np.ndarray, "N"]]:
-    """The number of each pixel's component, 0 outside the mask, and the area of each; that of 0, which is none, is 0."""
+    """The number of each pixel's component, 0 outside the mask, and the area of each number, which of 0 is 0."""
     _, numbers, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     labels = np.asarray(numbers, dtype=np.int32)  # as they are; OpenCV's types leave it open
     areas = np.asarray(stats[:, cv2.CC_STAT_AREA], dtype=np.int32)

@@ -29,8 +29,8 @@ class GeneratorOptions:
     What to keep: masks whose predicted IoU exceeds `pred_iou_thresh` and whose stability score, the IoU of the mask
     cut `stability_score_offset` above and below `mask_threshold` (all logits), is at least `stability_score_thresh`;
     a threshold of 0 or less keeps all, and None is what suits the model: upstream's 0.8 and 0.95, for `nano` 0.45 and
-    0.7. Of masks whose boxes have an IoU above `box_nms_thresh` (found in one crop) or
-    `crop_nms_thresh` (in several), the best alone.
+    0.7. Of masks whose boxes have an IoU above `box_nms_thresh` (found in one crop) or `crop_nms_thresh` (in several),
+    the best alone.
 
     What to ask: `points_per_batch` points at once at most. `multimask_output`: three masks a point, else one.
     `use_m2m`: each mask is given back to the model with its point to be refined. `min_mask_region_area`: holes and

@@ -28,7 +28,6 @@ MAX_PIXELS_ON_CPU = 2**18
 MAX_PIXELS_ON_GPU = 2**24
 """As many as keep a GPU busy, 64 MB and a few times that at the peak, and as float32 can count."""
 
-
 COUNT_MARGIN = 1e-4
 """More than a quotient of counts in float32 can be off."""
 
