@@ -25,7 +25,7 @@ from masklet.io.formats.reading import (
     picture_size,
     single_file,
 )
-from masklet.io.formats.writer import StagedWriter
+from masklet.io.formats.writer import AnnotationWriter
 
 FILE = "annotations.json"
 
@@ -39,7 +39,7 @@ Record = dict[str, Any]
 """An image, annotation or category."""
 
 
-class CocoWriter(StagedWriter):
+class CocoWriter(AnnotationWriter):
     """Writes annotations.json. Objects without a pixel are left out."""
 
     def __init__(self, folder: str | Path, *, video: VideoInfo | None = None) -> None:

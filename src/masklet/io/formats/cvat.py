@@ -23,7 +23,7 @@ import numpy as np
 
 from masklet.io.formats.frame_order import check_frame
 from masklet.io.formats.picture import CONTROL, AnnotatedPicture, ObjectMask, VideoInfo
-from masklet.io.formats.writer import StagedWriter
+from masklet.io.formats.writer import AnnotationWriter
 from masklet.ops.polygons import mask_to_polygons
 from masklet.ops.rings import join_rings
 
@@ -41,7 +41,7 @@ class _Track:
     points: str | None = None
 
 
-class CvatWriter(StagedWriter):
+class CvatWriter(AnnotationWriter):
     """Writes annotations.xml: masks by picture, or with `video` tracks of polygons.
 
     Pictures leave out objects without a pixel; tracks say from when on an object is not to be seen. Frames of a video
@@ -49,7 +49,7 @@ class CvatWriter(StagedWriter):
     that changes its label keeps its first. What is written waits in a file an object until the end.
     """
 
-    def __init__(self, folder: Path, *, video: VideoInfo | None = None) -> None:
+    def __init__(self, folder: str | Path, *, video: VideoInfo | None = None) -> None:
         super().__init__(folder, video=video)
         self._labels: dict[str, None] = {}  # in the order they came
         self._tracks: dict[int, _Track] = {}
@@ -64,11 +64,10 @@ class CvatWriter(StagedWriter):
         self._labels |= dict.fromkeys(found.label for found in picture.visible)
 
     def _add_picture(self, picture: AnnotatedPicture) -> None:
-        index = len(self._frames) if picture.frame_index is None else picture.frame_index
+        index = self.num_pictures if picture.frame_index is None else picture.frame_index
         image = Element("image", _texts(id=index, name=picture.name, width=picture.width, height=picture.height))
         image.extend(_mask_element(found) for found in picture.visible)
         self._pictures.write(_line(image))
-        self._frames = range(len(self._frames) + 1)
 
     def _add_frame(self, picture: AnnotatedPicture, frame: int) -> None:
         visible = {found.id: found for found in picture.visible}
@@ -99,7 +98,8 @@ class CvatWriter(StagedWriter):
                 self._end_track(id_, self._frames.stop)
         with self._open(FILE) as file:
             file.write('<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>\n')
-            file.write(_line(_meta(self.video, self._frames, list(self._labels))))
+            frames = self._frames if self.video else range(self.num_pictures)
+            file.write(_line(_meta(self.video, frames, list(self._labels))))
             self._move(self._stage("pictures"), file)
             for id_, track in sorted(self._tracks.items()):
                 file.write(f'<track id="{id_ - 1}" label={quoteattr(track.label)} source="auto">\n')

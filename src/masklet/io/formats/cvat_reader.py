@@ -13,7 +13,7 @@ from jaxtyping import Bool
 
 from masklet.io.formats.cvat import FILE, SCORE
 from masklet.io.formats.picture import AnnotatedPicture, ObjectMask
-from masklet.io.formats.reading import naming, number_objects, one_line, picture_name, picture_size, single_file
+from masklet.io.formats.reading import group_shapes, naming, one_line, picture_name, picture_size, single_file
 from masklet.ops.polygons import Polygon, polygons_to_mask
 
 AREAS = ("mask", "polygon")
@@ -129,18 +129,16 @@ def _read_meta(meta: Element) -> tuple[range, Size | None]:
 
 def _picture(image: Element) -> AnnotatedPicture:
     size = picture_size(int(image.attrib["height"]), int(image.attrib["width"]))
-    grouped: dict[tuple[str, object], list[_Shape]] = {}
-    for index, shape in enumerate(_shapes(image)):
-        group = int(shape.attributes.get("group_id", 0))
-        grouped.setdefault((one_line(shape.attributes["label"]), group or f"shape {index}"), []).append(shape)
-    ids = number_objects([group if isinstance(group, int) else None for _, group in grouped])
+    # Group 0 is none.
+    shapes = (
+        (one_line(shape.attributes["label"]), int(shape.attributes.get("group_id", 0)) or None, shape)
+        for shape in _shapes(image)
+    )
     return AnnotatedPicture(
         name=picture_name(image.attrib["name"]),
         height=size[0],
         width=size[1],
-        objects=tuple(
-            _object(shapes, size, id_, label) for id_, ((label, _), shapes) in zip(ids, grouped.items(), strict=True)
-        ),
+        objects=tuple(_object(found, size, id_, label) for id_, label, found in group_shapes(shapes)),
     )
 
 

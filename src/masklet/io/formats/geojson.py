@@ -8,22 +8,21 @@ degrees, so a viewer of maps needs a plain coordinate system. Outlines go round 
 they are. A polygon's area is its object's, as far as outlines were not simplified, which costs less than 2% of it.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
-from masklet.io.files import read_json
+from masklet.io.files import read_json, write_json
 from masklet.io.formats.picture import AnnotatedPicture, ObjectMask
 from masklet.io.formats.pictures import find_picture
 from masklet.io.formats.reading import files_in, naming, number_objects, one_line, picture_name, picture_size
-from masklet.io.formats.writer import StagedWriter, picture_stem
+from masklet.io.formats.writer import AnnotationWriter, picture_stem
 from masklet.ops.polygons import Polygon, mask_to_polygons, polygons_to_mask
 
 
-class GeojsonWriter(StagedWriter):
+class GeojsonWriter(AnnotationWriter):
     """Writes STEM.geojson of each picture. Objects without a pixel are left out; of a video the frames are pictures."""
 
     by_stem = True
@@ -34,8 +33,7 @@ class GeojsonWriter(StagedWriter):
             "picture": {"file_name": picture.name, "height": picture.height, "width": picture.width},
             "features": [_feature(found) for found in picture.visible],
         }
-        path = self._stage(f"{picture_stem(picture.name)}.geojson")
-        path.write_bytes((json.dumps(value, ensure_ascii=False) + "\n").encode("utf-8"))
+        write_json(self._stage(f"{picture_stem(picture.name)}.geojson"), value)
 
 
 def _feature(found: ObjectMask) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from masklet.io.formats.reading import (
     read_json_list,
     single_file,
 )
-from masklet.io.formats.writer import StagedWriter
+from masklet.io.formats.writer import AnnotationWriter
 
 TASKS = "label_studio.json"
 CONFIG = "label_config.xml"
@@ -41,22 +41,20 @@ LABEL_TAG = "label"
 REGION_ID = re.compile(r"object-(\d+)")
 
 
-class LabelStudioWriter(StagedWriter):
+class LabelStudioWriter(AnnotationWriter):
     """Writes label_studio.json and label_config.xml. Objects without a pixel are left out."""
 
-    def __init__(self, folder: Path, *, video: VideoInfo | None = None) -> None:
+    def __init__(self, folder: str | Path, *, video: VideoInfo | None = None) -> None:
         super().__init__(folder, video=video)
         self._labels: dict[str, None] = {}  # in the order they came
         self._tasks = self._open(TASKS)
-        self._separator = "["
 
     def _add(self, picture: AnnotatedPicture) -> None:
-        self._tasks.write(self._separator + "\n" + json.dumps(_task(picture), ensure_ascii=False))
-        self._separator = ","
+        self._tasks.write(("," if self.num_pictures else "[") + "\n" + json.dumps(_task(picture), ensure_ascii=False))
         self._labels |= dict.fromkeys(found.label for found in picture.visible)
 
     def _finish(self) -> None:
-        self._tasks.write("\n]\n" if self._written else "[]\n")
+        self._tasks.write("\n]\n" if self.num_pictures else "[]\n")
         self._stage(CONFIG).write_text(labelling_interface(tuple(self._labels) or (DEFAULT_LABEL,)), encoding="utf-8")
 
 

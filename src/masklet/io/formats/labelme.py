@@ -19,8 +19,8 @@ from jaxtyping import Bool
 
 from masklet.io.files import read_json
 from masklet.io.formats.picture import AnnotatedPicture, ObjectMask
-from masklet.io.formats.reading import files_in, naming, number_objects, one_line, picture_size
-from masklet.io.formats.writer import StagedWriter, picture_stem
+from masklet.io.formats.reading import files_in, group_shapes, naming, one_line, picture_size
+from masklet.io.formats.writer import AnnotationWriter, picture_stem
 from masklet.ops.polygons import Polygon, polygons_to_mask
 
 VERSION = "5.5.0"
@@ -35,7 +35,7 @@ Shape = tuple[int, dict[str, Any]]
 KEYS = ("shapes", "imagePath", "imageHeight", "imageWidth")
 
 
-class LabelmeWriter(StagedWriter):
+class LabelmeWriter(AnnotationWriter):
     """Writes STEM.json of each picture. Objects without a pixel are left out."""
 
     by_stem = True
@@ -87,22 +87,17 @@ def read_labelme(path: Path) -> Iterator[AnnotatedPicture]:
 
 def _picture(value: dict[str, Any], folder: str) -> AnnotatedPicture:
     size = picture_size(value["imageHeight"], value["imageWidth"])
-    grouped: dict[tuple[str, object], list[Shape]] = {}
+    areas: list[tuple[str, object, Shape]] = []
     for index, shape in enumerate(value["shapes"]):
         with naming(f"shape {index}"):
             shape = {"shape_type": "polygon"} | shape  # which early versions did not say
             if shape["shape_type"] in AREAS:
-                group = shape.get("group_id")
-                key = (one_line(shape["label"]), f"shape {index}" if group is None else group)
-                grouped.setdefault(key, []).append((index, shape))
-    ids = number_objects([group if isinstance(group, int) else None for _, group in grouped])
+                areas.append((one_line(shape["label"]), shape.get("group_id"), (index, shape)))
     return AnnotatedPicture(
         name=str(PurePosixPath(folder, PureWindowsPath(value["imagePath"]).name)),
         height=size[0],
         width=size[1],
-        objects=tuple(
-            _object(shapes, size, id_, label) for id_, ((label, _), shapes) in zip(ids, grouped.items(), strict=True)
-        ),
+        objects=tuple(_object(shapes, size, id_, label) for id_, label, shapes in group_shapes(areas)),
         frame_index=value.get("frame_index"),
     )
 

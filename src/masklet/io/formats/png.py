@@ -14,12 +14,12 @@ from masklet.io.files import read_mask_png, write_mask_png
 from masklet.io.formats.picture import AnnotatedPicture, ObjectMask
 from masklet.io.formats.pictures import name_picture
 from masklet.io.formats.reading import files_in, naming
-from masklet.io.formats.writer import StagedWriter, picture_stem
+from masklet.io.formats.writer import AnnotationWriter, picture_stem
 
 OBJECT_FILE = re.compile(r"[1-9][0-9]*\.png")
 
 
-class PngWriter(StagedWriter):
+class PngWriter(AnnotationWriter):
     """Writes STEM/ID.png. Objects without a pixel are left out. What an earlier run left of the same pictures goes."""
 
     by_stem = True

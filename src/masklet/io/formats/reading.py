@@ -2,16 +2,18 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 from masklet.io.decode import MAX_PIXELS
 from masklet.io.formats.picture import CONTROL, DEFAULT_LABEL
 
 OF_WINDOWS = re.compile(r"[A-Za-z]:[\\/]|[^/]*\\[^/]*$")
 """What a path of Windows begins with, or is: a drive, or no separator but the other one."""
+
+Shape = TypeVar("Shape")
 
 
 @contextmanager
@@ -117,3 +119,16 @@ def number_objects(ids: Sequence[int | None]) -> list[int]:
             numbers[place] = following
             following += 1
     return [number for number in numbers if number is not None]
+
+
+def group_shapes(shapes: Iterable[tuple[str, object, Shape]]) -> list[tuple[int, str, list[Shape]]]:
+    """The id, label and shapes of each object: shapes of one label and one group are one, those without a group alone.
+
+    shapes: of each the label, the group or None, and the shape. A group is the object's id where `number_objects`
+    leaves it.
+    """
+    grouped: dict[tuple[str, object, int | None], list[Shape]] = {}
+    for index, (label, group, shape) in enumerate(shapes):
+        grouped.setdefault((label, group, index if group is None else None), []).append(shape)
+    ids = number_objects([group if isinstance(group, int) else None for _, group, _ in grouped])
+    return [(id_, label, found) for id_, ((label, _, _), found) in zip(ids, grouped.items(), strict=True)]

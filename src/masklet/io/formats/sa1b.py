@@ -24,12 +24,12 @@ from masklet.io.formats.reading import (
     picture_name,
     picture_size,
 )
-from masklet.io.formats.writer import StagedWriter, picture_stem
+from masklet.io.formats.writer import AnnotationWriter, picture_stem
 from masklet.ops.mask_record import MaskRecord
 from masklet.ops.rle import RLE, decode_rle, encode_rle
 
 
-class Sa1bWriter(StagedWriter):
+class Sa1bWriter(AnnotationWriter):
     """Writes STEM.json of each picture. Objects without a pixel are left out; of a video the frames are pictures."""
 
     by_stem = True

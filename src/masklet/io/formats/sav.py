@@ -20,7 +20,7 @@ from masklet.io.files import read_json
 from masklet.io.formats.frame_order import check_frame
 from masklet.io.formats.picture import AnnotatedPicture, ObjectMask, VideoInfo
 from masklet.io.formats.reading import check_rle_size, naming, picture_size
-from masklet.io.formats.writer import StagedWriter
+from masklet.io.formats.writer import AnnotationWriter
 from masklet.ops.rle import decode_rle, encode_rle
 
 ANNOTATION_STEP = 4
@@ -49,14 +49,14 @@ class _Masklet:
         return self.total_area / self.num_visible
 
 
-class SavWriter(StagedWriter):
+class SavWriter(AnnotationWriter):
     """Writes VIDEO_manual.json, of a video alone.
 
     Frames come in order and have a frame_index. An object that has no pixel on any fourth frame is left out; a fourth
     frame that is not written is null in the file.
     """
 
-    def __init__(self, folder: Path, *, video: VideoInfo | None = None) -> None:
+    def __init__(self, folder: str | Path, *, video: VideoInfo | None = None) -> None:
         if video is None:
             raise ValueError("SA-V's files are of videos alone: say of which video the pictures are frames")
         super().__init__(folder, video=video)

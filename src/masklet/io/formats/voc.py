@@ -18,7 +18,7 @@ from jaxtyping import Int32
 from masklet.io.formats.picture import DEFAULT_LABEL, AnnotatedPicture, ObjectMask, VideoInfo
 from masklet.io.formats.pictures import name_picture
 from masklet.io.formats.reading import files_in, naming
-from masklet.io.formats.writer import StagedWriter, picture_stem
+from masklet.io.formats.writer import AnnotationWriter, picture_stem
 from masklet.io.label_maps import find_values, read_labels, write_labels
 
 OBJECTS, CLASSES, LABELS = "SegmentationObject", "SegmentationClass", "labels.txt"
@@ -30,7 +30,7 @@ BORDER = 255
 """VOC's value for pixels at objects' borders, which belong to nothing."""
 
 
-class VocWriter(StagedWriter):
+class VocWriter(AnnotationWriter):
     """Writes both maps of each picture, and labels.txt at the end. ValueError for ids and labels beyond 254."""
 
     by_stem = True

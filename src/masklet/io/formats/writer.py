@@ -10,37 +10,18 @@ from abc import ABC, abstractmethod
 from contextlib import ExitStack, suppress
 from pathlib import Path, PurePosixPath
 from types import TracebackType
-from typing import ClassVar, Protocol, TextIO
+from typing import ClassVar, TextIO
 from uuid import uuid4
 
 from masklet.io.formats.picture import AnnotatedPicture, VideoInfo
 
 
-class AnnotationWriter(Protocol):
-    """Takes pictures one by one. A context manager: leaving closes it, leaving by an error discards what it has."""
+class AnnotationWriter(ABC):
+    """Takes pictures one by one, into `folder`, which is made if it is not there.
 
-    def write(self, picture: AnnotatedPicture) -> None:
-        """Add a picture. ValueError for one that the format cannot hold, or whose file is taken by another."""
-
-    def close(self) -> None:
-        """Put the files in their place. Does nothing the second time."""
-
-    def discard(self) -> None:
-        """Remove what was written; files that were there before stay as they are. After `close` it does nothing."""
-
-    def __enter__(self) -> "AnnotationWriter": ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None: ...
-
-
-class StagedWriter(ABC):
-    """An `AnnotationWriter` into `folder`, which is made if it is not there.
-
-    A format says in `_add` what becomes of a picture and in `_finish` what comes last, by files that `_stage` and
-    `_open` give. Of the pictures only the names are kept in memory, so that no two go to one file. OSError, naming the
-    folder, where nothing can be written.
+    A context manager: leaving closes it, leaving by an error discards what it has. A format says in `_add` what becomes
+    of a picture and in `_finish` what comes last, by files that `_stage` and `_open` give. Of the pictures only the
+    names are kept in memory, so that no two go to one file. OSError, naming the folder, where nothing can be written.
     """
 
     by_stem: ClassVar[bool] = False

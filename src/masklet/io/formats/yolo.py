@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float
 from masklet.io.formats.picture import DEFAULT_LABEL, AnnotatedPicture, ObjectMask, VideoInfo
 from masklet.io.formats.pictures import find_picture
 from masklet.io.formats.reading import files_in, naming, one_line
-from masklet.io.formats.writer import StagedWriter, picture_stem
+from masklet.io.formats.writer import AnnotationWriter, picture_stem
 from masklet.ops.masks import mask_iou
 from masklet.ops.polygons import LEAST_IOU, MOST_CORNERS, TOLERANCE, mask_to_polygons
 from masklet.ops.rings import cut_at_repeats, join_rings
@@ -39,7 +39,7 @@ FEWEST_NUMBERS = 7
 """A class and three corners."""
 
 
-class YoloWriter(StagedWriter):
+class YoloWriter(AnnotationWriter):
     """Writes labels/STEM.txt of each picture, and data.yaml at the end. Objects without a pixel have no line."""
 
     by_stem = True

@@ -4,6 +4,7 @@ import pytest
 
 from masklet.io.formats.reading import (
     files_in,
+    group_shapes,
     naming,
     number_objects,
     one_line,
@@ -61,6 +62,24 @@ def test_a_list_in_json(tmp_path: Path):
 )
 def test_numbers_for_objects_without(ids: list, numbers: list):
     assert number_objects(ids) == numbers
+
+
+def test_shapes_of_one_label_and_group_are_one_object():
+    shapes = [
+        ("cup", 4, "a"),
+        ("cup", None, "b"),
+        ("pot", 4, "c"),
+        ("cup", 4, "d"),
+        ("cup", None, "e"),
+        ("cup", "x", "f"),
+    ]
+    assert group_shapes(shapes) == [
+        (4, "cup", ["a", "d"]),
+        (5, "cup", ["b"]),
+        (6, "pot", ["c"]),
+        (7, "cup", ["e"]),
+        (8, "cup", ["f"]),
+    ]
 
 
 def test_numbers_for_many_objects_take_no_time():

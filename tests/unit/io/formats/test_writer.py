@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 
 from masklet.io.formats.picture import AnnotatedPicture
-from masklet.io.formats.writer import StagedWriter, picture_stem
+from masklet.io.formats.writer import AnnotationWriter, picture_stem
 
 
-class Names(StagedWriter):
+class Names(AnnotationWriter):
     """A format of names: a file a picture, and a list of them all."""
 
     by_stem = True
