@@ -17,6 +17,7 @@ class Sam2HieraDetConfig(PreTrainedConfig):
     """The trunk, Hiera. Lists with four entries hold one value a stage."""
 
     model_type = "sam2_hiera_det_model"
+    base_config_key = "backbone_config"
 
     hidden_size: int = 96
     num_attention_heads: int = 1
@@ -45,6 +46,7 @@ class Sam2VisionConfig(PreTrainedConfig):
     """The image encoder: the trunk and the neck, which is a feature pyramid (`fpn`)."""
 
     model_type = "sam2_vision_model"
+    base_config_key = "vision_config"
     parts: ClassVar = {"backbone_config": Sam2HieraDetConfig}
 
     backbone_config: Sam2HieraDetConfig = field(default_factory=Sam2HieraDetConfig)
@@ -67,6 +69,7 @@ class Sam2PromptEncoderConfig(PreTrainedConfig):
     """The prompt encoder."""
 
     model_type = "sam2_prompt_encoder"
+    base_config_key = "prompt_encoder_config"
 
     hidden_size: int = 256
     image_size: Size = 1024
@@ -84,6 +87,7 @@ class Sam2MaskDecoderConfig(PreTrainedConfig):
     """The mask decoder. `dynamic_multimask_...`: single masks that waver are replaced by the best of several."""
 
     model_type = "sam2_mask_decoder"
+    base_config_key = "mask_decoder_config"
 
     hidden_size: int = 256
     hidden_act: str = "gelu"

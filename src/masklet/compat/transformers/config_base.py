@@ -53,6 +53,8 @@ class PreTrainedConfig:
     """A configuration: attributes that can be read and set, under the names that `transformers` has for them."""
 
     model_type: ClassVar[str] = ""
+    base_config_key: ClassVar[str] = ""
+    """The entry of a whole model's configuration that holds this one, of a part."""
     parts: ClassVar[dict[str, type["PreTrainedConfig"]]] = {}
     """The fields that are configurations themselves; they can be given as dictionaries, and None is the default."""
 
@@ -121,7 +123,7 @@ class PreTrainedConfig:
         model's is taken out of it. OSError: there is none.
         """
         values, changes = cls.get_config_dict(pretrained_model_name_or_path, **kwargs)
-        return cls.from_dict(_part(cls, values) or values, **changes)
+        return cls.from_dict(_part(cls.base_config_key, values) or values, **changes)
 
     def save_pretrained(self, save_directory: str | Path) -> None:
         """Write config.json into a folder, which is made if it is not there."""
@@ -169,11 +171,11 @@ def _made(kind: type[PreTrainedConfig], name: str, value: Any) -> PreTrainedConf
     return value
 
 
-def _part(kind: type[PreTrainedConfig], values: dict[str, Any]) -> dict[str, Any] | None:
-    """The dictionary of a model type inside that of a model, at any depth."""
-    if values.get("model_type") == kind.model_type:
-        return values
-    inner = (_part(kind, value) for value in values.values() if isinstance(value, dict))
+def _part(key: str, values: dict[str, Any]) -> dict[str, Any] | None:
+    """The dictionary under a name, at any depth."""
+    if isinstance(values.get(key), dict):
+        return values[key]
+    inner = (_part(key, value) for value in values.values() if isinstance(value, dict))
     return next((found for found in inner if found), None)
 
 

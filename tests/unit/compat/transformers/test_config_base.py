@@ -4,7 +4,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from masklet.compat.transformers.config import Sam2Config, Sam2HieraDetConfig, Sam2VideoConfig, Sam2VisionConfig
+from masklet.compat.transformers.config import (
+    Sam2Config,
+    Sam2HieraDetConfig,
+    Sam2MaskDecoderConfig,
+    Sam2VideoConfig,
+    Sam2VideoMaskDecoderConfig,
+    Sam2VisionConfig,
+)
 
 
 def test_values_can_be_read_set_and_changed():
@@ -77,3 +84,13 @@ def test_files_of_either_are_read_by_the_other(tmp_path: Path):
     read = transformers.AutoConfig.from_pretrained(tmp_path / "again")
     read.name_or_path = theirs.name_or_path
     assert read.to_dict() == theirs.to_dict()
+
+
+@pytest.mark.parametrize("kind", [Sam2MaskDecoderConfig, Sam2VideoMaskDecoderConfig])
+@pytest.mark.parametrize("whole", [Sam2Config, Sam2VideoConfig])
+def test_parts_are_taken_out_of_models_of_either_kind(whole, kind, tmp_path: Path):
+    whole(mask_decoder_config={"mlp_dim": 7}).save_pretrained(tmp_path)
+    part = kind.from_pretrained(tmp_path)
+    assert part.mlp_dim == 7
+    part.save_pretrained(tmp_path)
+    assert kind.from_pretrained(tmp_path) == part
