@@ -4,15 +4,25 @@ Each output is a dataclass that is also read like a dictionary (`output["pred_ma
 Both leave out fields that are None. Shapes: B images, P prompts (objects) an image, M masks a prompt, O objects.
 """
 
-from collections.abc import Iterator, MutableMapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, MutableMapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 from torch import Tensor
 
 
 class ModelOutput(MutableMapping[str, Any]):
-    """What all outputs are: named values, found by name, by position or as attributes."""
+    """What all outputs are: named values, found by name, by position or as attributes.
+
+    Made of values by name, or of one mapping, as tools that go through dictionaries make them again (accelerate).
+    """
+
+    def __post_init__(self) -> None:
+        first = fields(self)[0].name  # type: ignore[arg-type]
+        values = getattr(self, first)
+        if isinstance(values, Mapping):
+            setattr(self, first, None)
+            self.update(values)
 
     def __getitem__(self, key: Any) -> Any:
         """The value of a name; of a position or a slice, among those that are not None."""

@@ -68,3 +68,11 @@ def test_fields_are_those_of_transformers_in_their_order(name: str):
     ours, theirs = getattr(outputs, name), getattr(module, name)
     assert list(ours.__dataclass_fields__) == list(theirs.__dataclass_fields__)
     assert ours().to_tuple() == theirs().to_tuple()
+
+
+def test_outputs_can_be_made_of_a_mapping():
+    found = output()
+    again = type(found)({name: value + 1 for name, value in found.items()})  # as accelerate casts them
+    assert list(again) == list(found)
+    assert torch.equal(again.iou_scores, found.iou_scores + 1)
+    assert isinstance(Sam2ImageSegmentationOutput({}).iou_scores, type(None))
