@@ -8,6 +8,7 @@ Different from `transformers`: `vision_attentions` and `mask_decoder_attentions`
 attention layers; `input_masks` can be one for each object; a ValueError names images and prompts of wrong shapes.
 """
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,8 +21,10 @@ from masklet.compat.transformers.hooks import guide, watch_decoder, watch_trunk
 from masklet.compat.transformers.outputs import Sam2ImageSegmentationOutput, Sam2VisionEncoderOutput
 from masklet.compat.transformers.pretrained import PreTrainedModel
 from masklet.compat.transformers.prompts import Prompts, dense_embeddings, sparse_embeddings
-from masklet.compat.transformers.vision import Wanted, checked_pixels, encode
-from masklet.model.prompt_encoder import PADDING
+from masklet.compat.transformers.vision import Sam2VisionModel, Wanted, checked_pixels, encode
+from masklet.model import Sam2
+from masklet.model.mask_decoder import MaskDecoder
+from masklet.model.prompt_encoder import PADDING, PromptEncoder
 from masklet.ops.multimask import StabilityPolicy, single_mask
 from masklet.types import DecodedMasks, ImageFeatures, PromptEmbeddings
 
@@ -31,6 +34,21 @@ class Sam2Model(PreTrainedModel):
 
     config_class = Sam2Config
     config: Sam2Config
+
+    @property
+    def vision_encoder(self) -> Sam2VisionModel:
+        """The image encoder, as a model of the same weights: to be frozen, trained or run by itself."""
+        return Sam2VisionModel(self.config.vision_config, _of_same_layers(self.engine))
+
+    @property
+    def prompt_encoder(self) -> PromptEncoder:
+        """masklet's prompt encoder, to be frozen or trained by itself."""
+        return self.engine.prompt_encoder
+
+    @property
+    def mask_decoder(self) -> MaskDecoder:
+        """masklet's mask decoder, to be frozen or trained by itself."""
+        return self.engine.mask_decoder
 
     def forward(
         self,
@@ -185,6 +203,13 @@ def _prompts(
             "input_boxes is that of the images"
         )
     return prompts
+
+
+def _of_same_layers(engine: Sam2) -> Sam2:
+    """Another model that shares its layers, of which it can then do without some."""
+    model = copy.copy(engine)
+    model._modules, model._parameters = dict(engine._modules), dict(engine._parameters)
+    return model
 
 
 def _shape(prompts: Prompts) -> tuple[int, int]:

@@ -186,3 +186,14 @@ def test_image_wide_positions(model):
 def test_what_is_wrong_is_named(arguments: dict[str, Any], message: str, model):
     with pytest.raises(ValueError, match=message):
         model(**arguments)
+
+
+def test_its_parts_are_had_by_the_names_they_have_in_transformers(model):
+    weights = dict(model.named_parameters())
+    for part in ("vision_encoder", "prompt_encoder", "mask_decoder"):
+        own = {id(weight) for name, weight in weights.items() if name.startswith(part)}
+        assert own == {id(weight) for weight in getattr(model, part).parameters()}
+    with torch.no_grad():
+        features = model.vision_encoder(PIXELS)
+        close(features.last_hidden_state, model.get_image_features(PIXELS).last_hidden_state)
+        model(PIXELS)  # which has all its parts still
