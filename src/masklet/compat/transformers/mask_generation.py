@@ -27,6 +27,7 @@ from masklet.compat.transformers.image_processor import Sam2ImageProcessor
 from masklet.compat.transformers.load_image import load_image
 from masklet.compat.transformers.model import Sam2Model
 from masklet.compat.transformers.pixels import Picture, read_pictures
+from masklet.compat.transformers.placement import device_of
 from masklet.compat.transformers.pretrained import PreTrainedModel
 from masklet.compat.transformers.processor import Sam2Processor
 from masklet.ops.grids import Crop, crop_grid
@@ -35,12 +36,12 @@ from masklet.ops.rle import decode_rle, rle_runs
 from masklet.predictors.generator_options import GeneratorOptions
 from masklet.predictors.image import ImagePredictor
 from masklet.predictors.mask_candidates import Candidates, FullSizeFilter, propose
-from masklet.runtime.load import default_device, find_device
+from masklet.runtime.load import default_device
 from masklet.types import ImageFeatures
 
 TASK = "mask-generation"
 
-_WITHOUT_EFFECT = ("batch_size", "num_workers")
+_WITHOUT_EFFECT = ("batch_size", "num_workers", "use_fast")
 """Keywords of all pipelines about ways of running, of which there is one here."""
 
 _OTHER_NAMES = {
@@ -119,7 +120,7 @@ class MaskGenerationPipeline:
         """Where the model is."""
         return self.model.device
 
-    def __call__(self, image: Picture | Path | Sequence[Any], **settings: Any) -> dict[str, Any] | list[dict[str, Any]]:
+    def __call__(self, image: Picture | Sequence[Any], **settings: Any) -> dict[str, Any] | list[dict[str, Any]]:
         """Masks of everything in one picture, or in each of a list: a URL, a path, base64, a Pillow image, an array.
 
         settings: as `MaskGenerationSettings`, for this call. Returns, or for a list returns a list of, a dictionary:
@@ -190,7 +191,7 @@ def pipeline(
     model: str | Path | PreTrainedModel | None = None,
     *,
     image_processor: str | Path | Sam2ImageProcessor | None = None,
-    processor: Sam2Processor | None = None,
+    processor: str | Path | Sam2Processor | None = None,
     device: int | str | torch.device | None = None,
     model_kwargs: dict[str, Any] | None = None,
     **kwargs: Any,
@@ -210,10 +211,10 @@ def pipeline(
         raise ValueError("there is no model: give model= a Sam2Model, a folder or the id of a repository")
     settings_names = {field.name for field in fields(MaskGenerationSettings)} | set(_WITHOUT_EFFECT)
     settings = {name: kwargs.pop(name) for name in list(kwargs) if name in settings_names}
-    place = None if device is None else _device(device)
+    place = None if device is None else device_of(device)
     kwargs |= model_kwargs or {}
     look_up = {field.name: kwargs[field.name] for field in fields(HubOptions) if field.name in kwargs}
-    pixels = image_processor or (processor.image_processor if processor is not None else None)
+    pixels = image_processor or (processor.image_processor if isinstance(processor, Sam2Processor) else processor)
     if isinstance(model, PreTrainedModel):
         if kwargs:
             raise TypeError(f"the model is there already, so there is nothing to do with {', '.join(kwargs)}")
@@ -226,9 +227,3 @@ def pipeline(
     if not isinstance(pixels, Sam2ImageProcessor):
         pixels = Sam2ImageProcessor.from_pretrained(pixels, **look_up)
     return MaskGenerationPipeline(model if place is None else model.to(place), pixels, **settings)
-
-
-def _device(device: int | str | torch.device) -> torch.device:
-    if isinstance(device, int):
-        return find_device("cpu" if device < 0 else f"cuda:{device}")
-    return find_device(device)

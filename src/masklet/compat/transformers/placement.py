@@ -15,8 +15,8 @@ _WHOLE_MAPS = ("auto", "balanced", "balanced_low_0", "sequential")
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """device_map: "auto" takes CUDA, else MPS, else the CPU; a device takes that one, and None the CPU. A model is
-    never split: one fits on any device.
+    """device_map: "auto" takes CUDA, else MPS, else the CPU; a device, or the number of a CUDA device, takes that one,
+    and None the CPU. A model is never split: one fits on any device.
 
     dtype: of the weights; a torch.dtype, its name, or "auto" (and None), which is the dtype in the files.
 
@@ -51,6 +51,13 @@ class Placement:
         return self.dtype or stated or found
 
 
+def device_of(device: int | str | torch.device) -> torch.device:
+    """A device that is there; a number is that of a CUDA device, -1 the CPU. ValueError: it is not there."""
+    if isinstance(device, int):
+        device = "cpu" if device < 0 else f"cuda:{device}"
+    return find_device(device)
+
+
 def _device(device_map: Any) -> torch.device:
     if device_map is None:
         return torch.device("cpu")
@@ -61,7 +68,7 @@ def _device(device_map: Any) -> torch.device:
         device_map = places.pop()
     if device_map in _WHOLE_MAPS:
         return default_device()
-    return find_device(device_map)
+    return device_of(device_map)
 
 
 def _dtype(dtype: Any) -> torch.dtype | None:

@@ -152,10 +152,13 @@ def test_settings_that_make_no_sense(settings, kind, words, generator, model):
 def test_a_model_of_a_folder(model, generator, tmp_path: Path):
     model.save_pretrained(tmp_path)
     Sam2Processor(Sam2ImageProcessor(size=64)).save_pretrained(tmp_path)
-    loaded = pipeline("mask-generation", model=str(tmp_path), device=-1, dtype=torch.float32, **EVERYTHING)
+    loaded = pipeline(
+        "mask-generation", model=str(tmp_path), device=-1, dtype=torch.float32, use_fast=True, **EVERYTHING
+    )
     assert loaded.device == torch.device("cpu")
     assert loaded.task == "mask-generation"
     assert torch.equal(loaded(PICTURE)["scores"], generator(PICTURE)["scores"])
+    assert pipeline("mask-generation", model=model, processor=tmp_path).image_processor.size["height"] == 64
 
 
 def test_what_pipeline_refuses(model):

@@ -29,6 +29,8 @@ def test_what_cannot_be_is_named():
         ("device_map", {"vision_encoder": "cpu", "mask_decoder": "cuda:0"}, "one device as a whole"),
         ("device_map", "gpu", "no device is called 'gpu'"),
         ("device_map", "cuda:99", "no device 'cuda:99'"),
+        ("device_map", 99, "no device 'cuda:99'"),
+        ("device_map", {"": 99}, "no device 'cuda:99'"),
         ("dtype", "float17", "dtype is 'float17'"),
         ("dtype", torch.int64, r"dtype is torch\.int64"),
         ("attn_implementation", "paged", "'paged'; it can be eager, sdpa, flash_attention_2"),
