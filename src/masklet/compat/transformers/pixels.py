@@ -11,6 +11,7 @@ without pixels is an error that says so.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -23,7 +24,7 @@ from torch import Tensor
 from masklet.compat.transformers.load_image import load_image
 from masklet.io.decode import picture_to_rgb
 
-Picture: TypeAlias = Image.Image | np.ndarray | Tensor | str
+Picture: TypeAlias = Image.Image | np.ndarray | Tensor | str | Path
 """One image: of Pillow, an array or a tensor, a path or a URL."""
 
 Pictures: TypeAlias = Picture | Sequence[Any]
@@ -133,7 +134,7 @@ def _flatten(images: Pictures, num_axes: int) -> list[Picture]:
         if not images:
             raise ValueError("there are no images to process")
         return [image for part in images for image in _flatten(part, num_axes)]
-    if isinstance(images, Image.Image | str):
+    if isinstance(images, Image.Image | str | Path):
         return [images]
     if isinstance(images, np.ndarray | Tensor):
         if images.ndim == num_axes + 1:
@@ -150,7 +151,7 @@ def _flatten(images: Pictures, num_axes: int) -> list[Picture]:
 
 
 def _read_picture(image: Picture, convert_rgb: bool, channels: str | None) -> Tensor:
-    if isinstance(image, str):
+    if isinstance(image, str | Path):
         image = load_image(image)
     if isinstance(image, Image.Image):
         pixels = _picture_to_rgb(image) if convert_rgb else np.array(image)
@@ -164,7 +165,7 @@ def _read_picture(image: Picture, convert_rgb: bool, channels: str | None) -> Te
 
 
 def _as_tensor(image: Picture) -> Tensor:
-    if isinstance(image, str):
+    if isinstance(image, str | Path):
         image = load_image(image)
     if isinstance(image, Tensor):
         return image.detach()

@@ -22,7 +22,7 @@ FIRST = torch.from_numpy(RGB.transpose(2, 0, 1).copy())
 def test_every_kind_of_image_is_read(tmp_path):
     path = tmp_path / "picture.png"
     Image.fromarray(RGB).save(path)
-    kinds = [RGB, FIRST, FIRST.numpy(), Image.fromarray(RGB), str(path), [RGB], [[RGB]], RGB[None], FIRST[None]]
+    kinds = [RGB, FIRST, FIRST.numpy(), Image.fromarray(RGB), str(path), path, [RGB], [[RGB]], RGB[None], FIRST[None]]
     for kind in kinds:
         (tensor,) = read_pictures(kind)
         assert tensor.dtype == torch.uint8
