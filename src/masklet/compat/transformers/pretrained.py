@@ -71,12 +71,12 @@ class PreTrainedModel(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return next(self.parameters()).device
+        return next(self.engine.parameters()).device
 
     @property
     def dtype(self) -> torch.dtype:
         """The weights' dtype."""
-        return next(self.parameters()).dtype
+        return next(self.engine.parameters()).dtype
 
     @property
     def name_or_path(self) -> str:
@@ -144,6 +144,8 @@ class PreTrainedModel(nn.Module):
         if not safe_serialization:
             raise ValueError("weights are written as safetensors alone: leave safe_serialization out")
         folder = Path(save_directory).expanduser()
+        if folder.is_file():
+            raise NotADirectoryError(f"{folder} is a file: give a folder to save to")
         folder.mkdir(parents=True, exist_ok=True)
         write_weights(folder, self.state_dict(), max_shard_size)
         self.config.architectures, self.config.dtype = [type(self).__name__], self.dtype

@@ -264,3 +264,10 @@ def test_models_come_from_the_hub_once(
     assert [path for path in hub.asked if "safetensors" in path] == asked
     with pytest.raises(OSError, match=r"config\.json of me/other is not in the cache .* local_files_only is set"):
         ImageModel.from_pretrained("me/other", local_files_only=True)
+
+
+def test_a_file_is_no_folder_to_save_to(make: Callable[[str], PreTrainedModel], tmp_path: Path):
+    (tmp_path / "model").write_text("mine")
+    with pytest.raises(NotADirectoryError, match="is a file: give a folder"):
+        make("Sam2HieraDetModel").save_pretrained(tmp_path / "model")
+    assert (tmp_path / "model").read_text() == "mine"
