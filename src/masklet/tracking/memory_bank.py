@@ -107,17 +107,18 @@ class MemoryBank(Generic[Features, Pointer]):
 
     def forget(self, frame_index: int) -> None:
         """Drop what no frame after `frame_index`, tracked forward, can look at. Conditioning frames stay, but for those
-        that are more than the policy's number, where only so many count."""
+        that are more than the policy's number; of these only pointers do, where they count."""
         limit = self.policy.max_conditioning_frames
-        if limit is not None and not self.policy.all_conditioning_pointers:
-            self.conditioning = set(sorted(self.conditioning)[-limit:])
+        near = self.conditioning if limit is None else set(sorted(self.conditioning)[-limit:])
+        if not self.policy.all_conditioning_pointers:
+            self.conditioning = near
         stride, newest_slot = self.policy.stride, self.policy.num_memories - 1
         oldest_map = self._recent_frame(frame_index + 1, newest_slot, reverse=False)
         oldest_pointer = frame_index + 2 - self.policy.max_pointers
         for frame in self.pointers.keys() - self.conditioning:
             if frame < oldest_pointer:
                 del self.pointers[frame]
-        for frame in self.features.keys() - self.conditioning:
+        for frame in self.features.keys() - near:
             if frame < oldest_map or (frame < frame_index and frame % stride):
                 del self.features[frame]
 

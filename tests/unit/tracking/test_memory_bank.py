@@ -175,3 +175,4 @@ def test_pointers_of_all_conditioning_frames_are_kept_where_they_count():
         ["map 90", "map 20", *(f"map {t}" for t in range(94, 100))]
     )
     assert {"pointer 0", "pointer 10", "pointer 20", "pointer 90"} <= {text for _, text in selection.pointers}
+    assert set(bank.features) == {20, 90, *range(94, 100)}, "maps that no frame looks at are not kept"
