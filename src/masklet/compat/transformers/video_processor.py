@@ -103,7 +103,10 @@ class Sam2VideoProcessor(Sam2Processor):
         to join old inputs, prompts for another number of objects, no size, a mask with other axes; and what
         `encode_prompts` refuses. KeyError, which is a ValueError: a frame that is not there.
         """
-        ids = np.asarray(obj_ids).reshape(-1).tolist()
+        given = np.asarray(obj_ids)
+        if given.dtype == object:  # None, a set, and others that are no sequences
+            raise ValueError(f"obj_ids are {obj_ids}, but must be an id or a list of ids")
+        ids = given.reshape(-1).tolist()
         if len(set(ids)) != len(ids):
             raise ValueError(f"obj_ids are {ids}, but each object comes once")
         if (input_points is None) != (input_labels is None):

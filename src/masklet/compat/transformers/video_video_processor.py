@@ -133,6 +133,8 @@ class Sam2VideoVideoProcessor(Sam2ImageProcessor):
         choice = (self.num_frames, self.fps) if self.do_sample_frames else (None, None)
         if isinstance(video, str | Path):
             return load_video(video, *choice)
+        if len(video) == 0:
+            raise ValueError("a video without frames was given: it must have at least one")
         metadata = VideoMetadata(len(video)) if known is None else VideoMetadata(**dict(known))
         metadata.total_num_frames = len(video)
         metadata.frames_indices = spread(metadata, *choice)

@@ -124,6 +124,8 @@ POINTS: dict[str, Any] = {"input_points": [[[[30, 15]]]], "input_labels": [[[1]]
         (1, {"input_masks": np.ones((1, 1, 1, 30, 60))}, "a mask of one object is"),
         (1, {"input_masks": np.ones((2, 30, 60))}, "a mask of one object is"),
         ([1, 1], POINTS, r"obj_ids are \[1, 1\], but each object comes once"),
+        (None, POINTS, "obj_ids are None, but must be an id or a list of ids"),
+        ({1, 2}, POINTS, r"obj_ids are \{1, 2\}, but must be an id or a list of ids"),
         (1, {"input_points": [[[1, 1]]], "input_labels": [[[1]]]}, "takes 4 levels of nesting .* but 3 were given"),
         (1, POINTS | {"original_size": (30,)}, "original_size"),
     ],

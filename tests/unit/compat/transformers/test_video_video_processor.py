@@ -96,6 +96,11 @@ def test_what_goes_wrong_is_said():
     for nothing in ([], None, 5):
         with pytest.raises(ValueError, match="a video is a path, a URL"):
             processor(nothing)
+    for nothing in (FRAMES[:0], [[]]):
+        with pytest.raises(ValueError, match="a video without frames"):
+            processor(nothing)
+        with pytest.raises(ValueError, match="a video without frames"):
+            processor.read_video(nothing)
     with pytest.raises(ValueError, match="2 videos were given, but a session has one"):
         processor.read_video([FRAMES, FRAMES])
     with pytest.raises(TypeError, match="has no setting 'mask_size'"):
