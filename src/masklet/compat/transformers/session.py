@@ -253,10 +253,14 @@ class Sam2VideoInferenceSession:
 
     def get_frame(self, frame_idx: int) -> Tensor:
         """A processed frame (3, S, S). KeyError, which is a ValueError, for one that is not there."""
+        return self.stored_frame(frame_idx).to(self.inference_device)
+
+    def stored_frame(self, frame_idx: int) -> Tensor:
+        """`get_frame`, but where frames are kept."""
         frames = self.processed_frames or {}
         if frame_idx not in frames:
             raise NotInSession(f"there is no frame {frame_idx}: {self._frames_in_words()}")
-        return frames[frame_idx].to(self.inference_device)
+        return frames[frame_idx]
 
     def forget_before(self, frame_idx: int) -> None:
         """Let go of frames before this one, with their inputs."""

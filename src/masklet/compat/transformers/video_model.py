@@ -76,7 +76,7 @@ class Sam2VideoModel(Sam2Model):
 
         frame_idx: of a frame that the session has. frame: the next one of a stream, processed (3, S, S); its index is
         the number of those before, or `frame_idx`. reverse: track from later frames instead of earlier ones.
-        run_mem_encoder: if False, the masks on this frame are not looked at from others.
+        run_mem_encoder: if False, masks that are found on this frame now are not looked at from others.
 
         TypeError without a session. ValueError: no objects, one without inputs, no frame, one that is not there (also a
         KeyError), or one of another shape.
@@ -85,17 +85,21 @@ class Sam2VideoModel(Sam2Model):
         if frame is None:
             if frame_idx is None:
                 raise ValueError("give frame_idx, the index of a frame of the session, or frame, the next of a stream")
-            session.get_frame(frame_idx)
+            session.stored_frame(frame_idx)
         else:
             is_single = isinstance(frame, Tensor) and frame.ndim == 3
-            checked_pixels(frame[None] if is_single else frame, self.engine.config.image_size)
+            pixels = checked_pixels(frame[None] if is_single else frame, self.engine.config.image_size)
+            if len(pixels) != 1:
+                raise ValueError(f"frame has the shape {tuple(frame.shape)}, but frames come one by one: give frame[0]")
             frame_idx = session.add_new_frame(frame, frame_idx)
+        before = {obj_id: known.bank.features.get(frame_idx) for obj_id, known in session.objects.items()}
         tracker = self._tracker(session, None if frame is not None else session.num_frames)
         self._answer_inputs(session, tracker, reverse)
         self._track(session, tracker, frame_idx, reverse)
         if not run_mem_encoder:
-            for known in session.objects.values():
-                known.bank.features.pop(frame_idx, None)
+            for obj_id, known in session.objects.items():
+                if known.bank.features.get(frame_idx) is not before.get(obj_id):
+                    del known.bank.features[frame_idx]
         if frame is not None and session.is_stream:
             tracker.forget(frame_idx)
             session.forget_before(frame_idx)
@@ -197,6 +201,7 @@ class Sam2VideoModel(Sam2Model):
         if todo:
             tracker.track(self._features(session, frame_idx), frame_idx, todo, reverse=reverse)
 
+    @torch.no_grad()
     def _features(self, session: Sam2VideoInferenceSession, frame_idx: int) -> ImageFeatures:
         """What the model sees of a frame, on its own device."""
         features = session.cache.get_vision_features(frame_idx)

@@ -3,6 +3,7 @@
 Its numbers, where they are those of `transformers`, are in tests/parity.
 """
 
+import copy
 from typing import Any
 
 import pytest
@@ -253,6 +254,24 @@ def test_without_the_memory_encoder_a_frame_is_not_looked_at(model):
     assert model(session, 2).pred_masks.isfinite().all()
 
 
+def test_without_the_memory_encoder_what_was_remembered_before_stays(model):
+    """A prompted frame is not looked at anew, so that its memory is what it was."""
+    session, other = video(), video()
+    for one in (session, other):
+        click(one, 0, 1)
+        model(one, 0)
+    model(session, 0, run_mem_encoder=False)
+    assert far(model(session, 1).pred_masks, model(other, 1).pred_masks) == 0
+
+
+def test_features_that_are_kept_need_no_gradient(model):
+    """Whichever is called first: the graph of the image encoder would take much memory."""
+    trainable, session = copy.deepcopy(model).requires_grad_(True), video()
+    click(session, 0, 1)
+    next(trainable.propagate_in_video_iterator(session))
+    assert not session.cache.get_vision_features(0).stride16.requires_grad
+
+
 def test_removed_inputs_are_not_answered(model):
     session = video()
     click(session, 0, 1)
@@ -281,6 +300,11 @@ def test_what_goes_wrong_is_said(model):
         model(session, NUM_FRAMES)
     with pytest.raises(ValueError, match="shape"):
         model(session, frame=PIXELS[0, :, :32])
+    live = Sam2VideoInferenceSession()
+    click(live, 0, 1)
+    with pytest.raises(ValueError, match=r"frame has the shape \(2, 3, 64, 64\), but frames come one by one"):
+        model(live, frame=PIXELS[:2])
+    assert live.num_frames is None, "they do not count"
     with pytest.raises(ValueError, match="give a tensor"):
         model(session, frame=PIXELS[0].numpy())
     session.add_mask_inputs(0, 0, torch.ones(1, 1, SIDE, SIDE))
