@@ -101,5 +101,5 @@ class Sam2VideoSegmentationOutput(ModelOutput):
     pred_masks: Tensor | None = None
     """(O, 1, H, W): low-res logits, in the order of `object_ids`."""
     object_score_logits: Tensor | None = None
-    """(O,): is the object in the frame? Above 0 means yes."""
+    """(O, 1): is the object in the frame? Above 0 means yes."""
     frame_idx: int | None = None
