@@ -32,9 +32,9 @@ class AutoModel:
 
         ValueError: a model that is not SAM 2.
         """
-        config = kwargs.get("config")
-        model_type = config.model_type if config else _model_type(pretrained_model_name_or_path, kwargs)
-        return _known(_MODELS, model_type).from_pretrained(pretrained_model_name_or_path, **kwargs)
+        source, config = pretrained_model_name_or_path, kwargs.get("config")
+        model_type = config.model_type if isinstance(config, PreTrainedConfig) else _model_type(source, kwargs)
+        return _known(_MODELS, model_type).from_pretrained(source, **kwargs)
 
     @staticmethod
     def from_config(config: PreTrainedConfig, **kwargs: Any) -> PreTrainedModel:

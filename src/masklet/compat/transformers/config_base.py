@@ -111,7 +111,7 @@ class PreTrainedConfig:
         """What a folder's or repository's config.json says, and those keywords that do not say where to look."""
         options = HubOptions.take_from(kwargs)
         path = Path(pretrained_model_name_or_path).expanduser()
-        if not path.is_file():
+        if not (path.suffix == ".json" and path.is_file()):
             path = find_file(pretrained_model_name_or_path, (CONFIG_FILE,), options)
         return read_json(path), kwargs
 

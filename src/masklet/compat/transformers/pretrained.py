@@ -98,7 +98,7 @@ class PreTrainedModel(nn.Module):
         cls: type[_Model],
         pretrained_model_name_or_path: str | Path,
         *,
-        config: PreTrainedConfig | None = None,
+        config: PreTrainedConfig | str | Path | None = None,
         **kwargs: Any,
     ) -> _Model:
         """A trained model, in eval mode; its parameters ask for gradients.
@@ -106,9 +106,9 @@ class PreTrainedModel(nn.Module):
         pretrained_model_name_or_path: a folder that `save_pretrained` of masklet or of `transformers` has written, the
         id of a repository on the hub, downloaded once, or "nano", the model that comes with masklet. Checkpoints for
         videos hold those for still images.
-        config: instead of that in the files. Keywords say where the model goes (`Placement`: device_map, dtype,
-        attn_implementation) and how to look on the hub (`HubOptions`: revision, cache_dir, local_files_only, token,
-        force_download, subfolder); fields of the configuration are changed.
+        config: instead of that in the files; one, or where its from_pretrained finds it. Keywords say where the model
+        goes (`Placement`: device_map, dtype, attn_implementation) and how to look on the hub (`HubOptions`: revision,
+        cache_dir, local_files_only, token, force_download, subfolder); fields of the configuration are changed.
 
         OSError: no such folder, repository or file. ValueError: files that are damaged or do not fit.
         """
@@ -116,16 +116,17 @@ class PreTrainedModel(nn.Module):
         placement, options = Placement.take_from(kwargs), HubOptions.take_from(kwargs)
         changes = {name: kwargs.pop(name) for name in cls.config_class.field_names() if name in kwargs}
         _refuse(cls, kwargs)
-        if config is None:
-            config = cls.config_class.from_pretrained(source, **vars(options))
+        if not isinstance(config, PreTrainedConfig):
+            config = cls.config_class.from_pretrained(config or source, **vars(options))
         config = copy.deepcopy(config)
         config.update(changes)
         config.name_or_path = str(source)
         placement.apply_to(config)
         path = find_file(source, (SAFETENSORS, SAFETENSORS_INDEX), options)
         find_shards(source, path, options)
+        found = read(path).state
         try:
-            state = cls.share().take_from(read(path).state)
+            state = cls.share().take_from(found)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
         model = cls(config, new_model(native(config)))

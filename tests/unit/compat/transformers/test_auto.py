@@ -33,6 +33,7 @@ def test_a_model_is_of_its_files_type(config: Sam2VideoConfig, tmp_path: Path):
         assert not loaded.training
         assert type(AutoModel.from_config(model.config, attn_implementation="sdpa")) is kind
         assert type(AutoModel.from_pretrained(tmp_path / "video", config=model.config)) is kind
+        assert type(AutoModel.from_pretrained(tmp_path / kind.__name__, config=str(tmp_path / "video"))) is kind
 
 
 def test_a_processor_is_the_one_that_files_name(tmp_path: Path):

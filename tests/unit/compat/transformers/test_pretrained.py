@@ -168,6 +168,12 @@ def test_files_that_do_not_fit_are_refused(make: Callable[[str], PreTrainedModel
         ValueError, match=r"model.safetensors does not fit the model. Tensors 3 of another shape: mask_"
     ):
         ImageModel.from_pretrained(tmp_path, config=config)
+    with pytest.raises(NotADirectoryError, match="is a file; give the folder"):
+        ImageModel.from_pretrained(tmp_path / "model.safetensors")
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(ValueError, match="is empty") as raised:
+        ImageModel.from_pretrained(tmp_path)
+    assert str(raised.value).count(str(tmp_path)) == 1
     (tmp_path / "model.safetensors").unlink()
     with pytest.raises(FileNotFoundError, match=r"has no model\.safetensors or model\.safetensors\.index\.json"):
         ImageModel.from_pretrained(tmp_path)
@@ -215,7 +221,8 @@ def test_a_configuration_can_be_given_and_changed(make: Callable[[str], PreTrain
     assert isinstance(loaded.config, Sam2VideoConfig)
     assert loaded.config.max_cond_frame_num == 4
     assert loaded.name_or_path == str(tmp_path)
-    (tmp_path / "config.json").unlink()
+    (tmp_path / "config.json").rename(tmp_path / "other.json")
+    assert VideoModel.from_pretrained(tmp_path, config=tmp_path / "other.json").config == model.config
     given = VideoModel.from_pretrained(tmp_path, config=model.config, max_cond_frame_num=4).config
     assert given == loaded.config
     assert given != model.config
