@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from masklet.compat.transformers.config import Sam2Config
 from masklet.compat.transformers.hooks import guide, watch_decoder, watch_trunk
@@ -148,10 +148,6 @@ class Sam2Model(PreTrainedModel):
         """The position encoding of the image embedding."""
         side = self.engine.config.embedding_side
         return self.engine.prompt_encoder.grid_position().transpose(1, 2).unflatten(2, (side, side))
-
-    def get_input_embeddings(self) -> nn.Module:
-        """The layer that makes tokens of pixels."""
-        return self.engine.trunk.patch_embedding
 
     def _encode(self, pixel_values: Tensor | None) -> list[Tensor]:
         pixels = checked_pixels(pixel_values, self.engine.config.image_size).to(self.dtype)

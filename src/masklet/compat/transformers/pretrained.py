@@ -83,6 +83,10 @@ class PreTrainedModel(nn.Module):
         """What the model was loaded from; empty for one with random weights."""
         return self.config.name_or_path
 
+    def get_input_embeddings(self) -> nn.Module:
+        """The layer that makes tokens of pixels."""
+        return self.engine.trunk.patch_embedding
+
     @classmethod
     def _from_config(cls: type[_Model], config: PreTrainedConfig, **kwargs: Any) -> _Model:
         """A model with random weights; takes dtype, device_map and attn_implementation."""

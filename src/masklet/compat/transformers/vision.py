@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from masklet.compat.transformers.config import Sam2HieraDetConfig, Sam2VisionConfig
 from masklet.compat.transformers.config_base import PreTrainedConfig
@@ -47,10 +47,6 @@ class Sam2HieraDetModel(PreTrainedModel):
 
     config_class = Sam2HieraDetConfig
 
-    def get_input_embeddings(self) -> nn.Module:
-        """The layer that makes tokens of pixels."""
-        return self.engine.trunk.patch_embedding
-
     def forward(
         self, pixel_values: Float[Tensor, "B 3 H W"] | None = None, **kwargs: Any
     ) -> Sam2HieraDetModelOutput | tuple[Any, ...]:
@@ -75,10 +71,6 @@ class Sam2VisionModel(PreTrainedModel):
     """The image encoder: the trunk, and a neck that makes three maps of one width of the trunk's four."""
 
     config_class = Sam2VisionConfig
-
-    def get_input_embeddings(self) -> nn.Module:
-        """The layer that makes tokens of pixels."""
-        return self.engine.trunk.patch_embedding
 
     def forward(
         self, pixel_values: Float[Tensor, "B 3 H W"] | None = None, **kwargs: Any
