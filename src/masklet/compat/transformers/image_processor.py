@@ -45,8 +45,9 @@ class Sam2ImageProcessor(SavedSettings):
     """Makes of images what the models take, and of their low-res masks masks of the images' sizes.
 
     size: {"height", "width"} of what the model sees; a model takes squares. resample: Pillow's number of the filter (2
-    is bilinear, antialiased). rescale_factor: from the pixels given to [0, 1]. image_mean, image_std: of R, G and B.
-    mask_size: of maps of labels. do_convert_rgb: grey is repeated and what is transparent laid over white.
+    is bilinear, antialiased). rescale_factor: from the pixels given to [0, 1]. image_mean, image_std: of R, G and B, or
+    one number for all. mask_size: of maps of labels. do_convert_rgb: grey is repeated and what is transparent laid over
+    white.
 
     None is the default of each. Any of them can be changed for one call.
     """
@@ -80,8 +81,8 @@ class Sam2ImageProcessor(SavedSettings):
         self.do_rescale: bool = given["do_rescale"]
         self.rescale_factor: float = given["rescale_factor"]
         self.do_normalize: bool = given["do_normalize"]
-        self.image_mean = list(given["image_mean"])
-        self.image_std = list(given["image_std"])
+        self.image_mean = _of_channels(given["image_mean"])
+        self.image_std = _of_channels(given["image_std"])
         self.mask_size = as_size(given["mask_size"], "mask_size")
 
     def __call__(self, images: Pictures, segmentation_maps: Pictures | None = None, **kwargs: Any) -> BatchFeature:
@@ -238,6 +239,10 @@ _DEFAULTS: dict[str, Any] = {
     "image_std": IMAGENET_STD,
     "mask_size": {"height": 256, "width": 256},
 }
+
+
+def _of_channels(value: float | Sequence[float]) -> list[float]:
+    return [value] * 3 if isinstance(value, int | float) else list(value)
 
 
 def _as_logits(masks: Any) -> Tensor:

@@ -39,6 +39,13 @@ def test_a_plain_colour_is_normalised(processor):
     torch.testing.assert_close(white[0].mean((1, 2)), torch.tensor(expected))
 
 
+def test_one_number_is_the_mean_of_all_channels():
+    processor = Sam2ImageProcessor(size=32, image_mean=0.5, image_std=0.25)
+    white = processor(np.full((5, 4, 3), 255, np.uint8), return_tensors="pt")["pixel_values"]
+    torch.testing.assert_close(white, torch.full((1, 3, 32, 32), 2.0))
+    assert Sam2ImageProcessor.from_dict(processor.to_dict()).image_mean == [0.5] * 3
+
+
 def test_floats_in_the_unit_range_are_not_rescaled(processor):
     bytes_, unit = np.full((5, 5, 3), 51, np.uint8), np.full((5, 5, 3), 0.2, np.float32)
     found = processor(unit, do_rescale=False, do_resize=False, return_tensors="pt")["pixel_values"]
