@@ -130,6 +130,8 @@ def read_label_maps(maps: Pictures) -> list[Shaped[Tensor, "H W"]]:
 
 def _flatten(images: Pictures, num_axes: int) -> list[Picture]:
     """A list of single images, of one, a list, a list of lists, or a batch with one more axis than an image has."""
+    if isinstance(images, np.ndarray | Tensor) and images.ndim == num_axes + 1:
+        images = list(images)
     if isinstance(images, list | tuple):
         if not images:
             raise ValueError("there are no images to process")
@@ -137,8 +139,6 @@ def _flatten(images: Pictures, num_axes: int) -> list[Picture]:
     if isinstance(images, Image.Image | str | Path):
         return [images]
     if isinstance(images, np.ndarray | Tensor):
-        if images.ndim == num_axes + 1:
-            return list(images)
         if images.ndim in (2, num_axes):
             return [images]
         raise ValueError(

@@ -75,6 +75,7 @@ def test_the_picture_given_is_not_shared():
     ("images", "kind", "words"),
     [
         ([], ValueError, "no images"),
+        (np.zeros((0, 3, 4, 4)), ValueError, "no images"),
         (np.zeros((5, 6, 7), np.uint8), ValueError, r"\(5, 6, 7\) has its channels neither"),
         (np.zeros((1, 2, 3, 4, 5), np.uint8), ValueError, r"the shape \(1, 2, 3, 4, 5\)"),
         (np.zeros((0, 9, 3), np.uint8), ValueError, "no pixels"),
