@@ -163,6 +163,15 @@ def read_json(path: Path) -> dict[str, Any]:
     return values
 
 
+def make_folder(save_directory: str | Path) -> Path:
+    """A folder to save to, made if it is not there. NotADirectoryError: it is a file."""
+    folder = Path(save_directory).expanduser()
+    if folder.is_file():
+        raise NotADirectoryError(f"{folder} is a file: give a folder to save to")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def _made(kind: type[PreTrainedConfig], name: str, value: Any) -> PreTrainedConfig:
     if isinstance(value, dict):
         return kind.from_dict(value)

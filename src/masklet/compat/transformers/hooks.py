@@ -7,7 +7,7 @@ attention layers. Guidance (`attention_similarity` and `target_embedding`) is th
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from masklet.model.hiera import Attention as TrunkAttention
 from masklet.model.hiera import Hiera, max_pool
@@ -156,19 +157,17 @@ def _weights(q: Tensor, k: Tensor) -> Tensor:
     return scores.softmax(-1, dtype=torch.float32).to(q.dtype)
 
 
-@contextmanager
-def _before(modules: Iterable[nn.Module], hook: Callable[..., Any]) -> Iterator[None]:
-    handles = [module.register_forward_pre_hook(_of_this_thread(hook)) for module in modules]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
+def _before(modules: Iterable[nn.Module], hook: Callable[..., Any]) -> AbstractContextManager[None]:
+    return _until_left([module.register_forward_pre_hook(_of_this_thread(hook)) for module in modules])
+
+
+def _after(modules: Iterable[nn.Module], hook: Callable[..., Any]) -> AbstractContextManager[None]:
+    return _until_left([module.register_forward_hook(_of_this_thread(hook)) for module in modules])
 
 
 @contextmanager
-def _after(modules: Iterable[nn.Module], hook: Callable[..., Any]) -> Iterator[None]:
-    handles = [module.register_forward_hook(_of_this_thread(hook)) for module in modules]
+def _until_left(handles: list[RemovableHandle]) -> Iterator[None]:
+    """The hooks are there until the block is left."""
     try:
         yield
     finally:

@@ -10,7 +10,7 @@ The arithmetic of pixels is in `pixels`. What differs from `transformers`, on pu
 """
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
@@ -39,6 +39,8 @@ from masklet.predictors.generator_options import GeneratorOptions
 _PER_CALL = ("input_data_format", "device", "return_tensors")
 _WITHOUT_EFFECT = ("data_format", "default_to_square", "disable_grouping")
 """Keywords of `transformers` that do not change what comes out."""
+
+_Processor = TypeVar("_Processor", bound="Sam2ImageProcessor")
 
 
 class Sam2ImageProcessor(SavedSettings):
@@ -102,8 +104,7 @@ class Sam2ImageProcessor(SavedSettings):
         (B, h, w) int64.
         """
         call = {name: kwargs.pop(name, None) for name in _PER_CALL}
-        changes = {name: value for name, value in kwargs.items() if value is not None}
-        now = Sam2ImageProcessor(**{name: getattr(self, name) for name in self.names} | changes) if changes else self
+        now = self._with(kwargs)
         pictures = read_pictures(
             images, convert_rgb=now.do_convert_rgb, channels=call["input_data_format"], device=call["device"]
         )
@@ -120,6 +121,11 @@ class Sam2ImageProcessor(SavedSettings):
                 )
             data["labels"] = [now._resize_labels(labels) for labels in maps]
         return BatchFeature(data, tensor_type=call["return_tensors"])
+
+    def _with(self: _Processor, changes: dict[str, Any]) -> _Processor:
+        """The processor of one call: itself, or one with some settings changed. None changes nothing."""
+        given = {name: value for name, value in changes.items() if value is not None}
+        return type(self)(**{name: getattr(self, name) for name in self.names} | given) if given else self
 
     def arithmetic(self) -> PixelArithmetic:
         """What is done to pixels, by the settings there are now."""

@@ -12,7 +12,7 @@ from masklet.checkpoint.files import first_line
 from masklet.io.decode import load_whole, open_picture, picture_to_rgb, upright
 
 _AGENT = "masklet"
-"""What servers are told that asks: some refuse Python's own name."""
+"""Who is asking, as servers are told: some refuse Python's own name."""
 
 
 def load_image(image: str | Path | Image.Image, timeout: float | None = None) -> Image.Image:
@@ -36,7 +36,7 @@ def load_image(image: str | Path | Image.Image, timeout: float | None = None) ->
 
 def _open(source: str, timeout: float | None) -> Image.Image:
     if source.startswith(("http://", "https://")):
-        return _decode(_download(source, timeout), source)
+        return _decode(download(source, timeout), source)
     if source.startswith("data:"):
         return _decode(_from_base64(source.partition(",")[2]), f"{source[:40]}...")
     if not _exists(source):
@@ -54,7 +54,8 @@ def _exists(source: str) -> bool:
         return False
 
 
-def _download(url: str, timeout: float | None) -> bytes:
+def download(url: str, timeout: float | None = None) -> bytes:
+    """What is at an http(s) URL. timeout: as of `load_image`. ConnectionError: it cannot be had."""
     request = urllib.request.Request(url, headers={"User-Agent": _AGENT})
     try:
         with urllib.request.urlopen(request, timeout=timeout) as answer:

@@ -5,7 +5,6 @@ upright, they are counted where a container does not say how many there are, and
 that names it.
 """
 
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from masklet.compat.transformers.load_image import download
 from masklet.io.video_file import VideoFile
 
 
@@ -61,7 +61,7 @@ def load_video(
     if not isinstance(video, str | Path):
         return video, [None] * len(video)
     is_url = isinstance(video, str) and video.startswith(("http://", "https://"))
-    file = VideoFile(_download(str(video)) if is_url else video)
+    file = VideoFile(download(str(video)) if is_url else video)
     try:
         height, width = file.frame_size
         rate = float(file.rate)
@@ -88,12 +88,3 @@ def spread(metadata: VideoMetadata, num_frames: int | None = None, fps: float | 
     if not 0 < num_frames <= total:
         raise ValueError(f"{num_frames} frames are asked for, but the video has {total}")
     return np.arange(num_frames) * total // num_frames
-
-
-def _download(url: str) -> bytes:
-    request = urllib.request.Request(url, headers={"User-Agent": "masklet"})
-    try:
-        with urllib.request.urlopen(request) as answer:
-            return answer.read()
-    except OSError as error:  # no connection, no such page
-        raise ConnectionError(f"{url} cannot be downloaded: {error}") from error

@@ -16,7 +16,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import UInt8
 from PIL import Image
@@ -25,6 +24,7 @@ from torch import Tensor
 from masklet.compat.transformers.hub import HubOptions
 from masklet.compat.transformers.image_processor import Sam2ImageProcessor
 from masklet.compat.transformers.load_image import load_image
+from masklet.compat.transformers.mask_steps import as_mask, run_lengths
 from masklet.compat.transformers.model import Sam2Model
 from masklet.compat.transformers.pixels import Picture, read_pictures
 from masklet.compat.transformers.placement import device_of
@@ -32,7 +32,6 @@ from masklet.compat.transformers.pretrained import PreTrainedModel
 from masklet.compat.transformers.processor import Sam2Processor
 from masklet.ops.grids import Crop, crop_grid
 from masklet.ops.nms import box_nms
-from masklet.ops.rle import decode_rle, rle_runs
 from masklet.predictors.generator_options import GeneratorOptions
 from masklet.predictors.image import ImagePredictor
 from masklet.predictors.mask_candidates import Candidates, FullSizeFilter, propose
@@ -112,7 +111,7 @@ class MaskGenerationPipeline:
         self.task = TASK
         self.model = model
         self.image_processor = image_processor
-        self._settings = {name: value for name, value in settings.items() if name not in _WITHOUT_EFFECT}
+        self._settings = settings
         self._with()  # raises where they make no sense
 
     @property
@@ -134,7 +133,7 @@ class MaskGenerationPipeline:
         return self._generate(image, now)
 
     def _with(self, **changes: Any) -> MaskGenerationSettings:
-        given = self._settings | {name: value for name, value in changes.items() if name not in _WITHOUT_EFFECT}
+        given = {name: value for name, value in (self._settings | changes).items() if name not in _WITHOUT_EFFECT}
         known = [field.name for field in fields(MaskGenerationSettings)]
         if unknown := [name for name in given if name not in known]:
             raise TypeError(f"mask generation has no setting {unknown[0]!r}; it has {', '.join(known)}")
@@ -149,11 +148,11 @@ class MaskGenerationPipeline:
         (picture,) = read_pictures(image)
         found = self._search(picture, settings)
         generated: dict[str, Any] = {
-            "masks": [torch.from_numpy(np.ascontiguousarray(decode_rle(rle))) for rle in found.rles],
+            "masks": [as_mask(rle) for rle in found.rles],
             "scores": found.predicted_ious,
         }
         if settings.output_rle_mask:
-            generated["rle_mask"] = [{"size": rle["size"], "counts": rle_runs(rle).tolist()} for rle in found.rles]
+            generated["rle_mask"] = [run_lengths(rle) for rle in found.rles]
         if settings.output_bboxes_mask:
             generated["bounding_boxes"] = found.boxes
         return generated

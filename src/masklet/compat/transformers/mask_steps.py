@@ -4,7 +4,7 @@ masklet's own pipeline does not: it never holds all masks at full size (see `pre
 are the same, but for points, which are scaled in x and y apart, as pictures are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from masklet.ops.coordinates import to_model_pixels
 from masklet.ops.grids import Crop, crop_grid, is_cut_by_crop
 from masklet.ops.masks import stability_score
 from masklet.ops.nms import box_nms
-from masklet.ops.rle import decode_rle, encode_rle, rle_runs
+from masklet.ops.rle import RLE, decode_rle, encode_rle, rle_runs
 from masklet.predictors.generator_options import GeneratorOptions
 
 
@@ -69,7 +69,7 @@ def filter_crop_masks(
     whole = ~is_cut_by_crop(boxes, crop, image_size)
     height, width = image_size
     full = F.pad(masks[whole], (left, width - right, top, height - bottom))
-    return [_run_lengths(mask) for mask in full.cpu().numpy()], scores[whole], boxes[whole]
+    return [run_lengths(encode_rle(mask)) for mask in full.cpu().numpy()], scores[whole], boxes[whole]
 
 
 def suppress_masks(
@@ -78,10 +78,14 @@ def suppress_masks(
     """Of masks whose boxes overlap much the best alone: masks, scores, run lengths and boxes, best first."""
     kept = box_nms(boxes, scores, threshold)
     best = [rles[index] for index in kept.tolist()]
-    masks = [torch.from_numpy(np.ascontiguousarray(decode_rle(rle))) for rle in best]
-    return masks, scores[kept], best, boxes[kept]
+    return [as_mask(rle) for rle in best], scores[kept], best, boxes[kept]
 
 
-def _run_lengths(mask: np.ndarray) -> dict[str, Any]:
-    rle = encode_rle(mask)
+def as_mask(rle: RLE | Mapping[str, Any]) -> Bool[Tensor, "H W"]:
+    """The mask of an RLE."""
+    return torch.from_numpy(np.ascontiguousarray(decode_rle(rle)))
+
+
+def run_lengths(rle: RLE) -> dict[str, Any]:
+    """An RLE as `transformers` has it: counts in a list, column by column."""
     return {"size": rle["size"], "counts": rle_runs(rle).tolist()}

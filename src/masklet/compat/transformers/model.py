@@ -171,15 +171,19 @@ class Sam2Model(PreTrainedModel):
         """Logits (B * P, M, h, w) and IoU scores (B * P, M) of three candidates or of one."""
         if multimask_output:
             return decoded.logits[:, 1:], decoded.iou_scores[:, 1:]
-        decoder = self.config.mask_decoder_config
-        policy = None
-        if decoder.dynamic_multimask_via_stability and not self.training:
-            policy = StabilityPolicy(
-                delta=decoder.dynamic_multimask_stability_delta, threshold=decoder.dynamic_multimask_stability_thresh
-            )
+        policy = None if self.training else self._stability()
         chosen = single_mask(decoded.logits, decoded.iou_scores, policy)
         rows = torch.arange(len(chosen), device=chosen.device)
         return decoded.logits[rows, chosen][:, None], decoded.iou_scores[rows, chosen][:, None]
+
+    def _stability(self) -> StabilityPolicy | None:
+        """When a single mask wavers; None where the configuration says not to look."""
+        decoder = self.config.mask_decoder_config
+        if not decoder.dynamic_multimask_via_stability:
+            return None
+        return StabilityPolicy(
+            delta=decoder.dynamic_multimask_stability_delta, threshold=decoder.dynamic_multimask_stability_thresh
+        )
 
 
 def _prompts(

@@ -16,7 +16,7 @@ from masklet.checkpoint.files import SAFETENSORS, SAFETENSORS_INDEX, read
 from masklet.checkpoint.load import new_model
 from masklet.checkpoint.names import Layout
 from masklet.checkpoint.strict import drop_memory, load_into
-from masklet.compat.transformers.config_base import PreTrainedConfig
+from masklet.compat.transformers.config_base import PreTrainedConfig, make_folder
 from masklet.compat.transformers.hub import HubOptions, find_file, find_shards
 from masklet.compat.transformers.native_config import native
 from masklet.compat.transformers.placement import Placement
@@ -148,10 +148,7 @@ class PreTrainedModel(nn.Module):
         """
         if not safe_serialization:
             raise ValueError("weights are written as safetensors alone: leave safe_serialization out")
-        folder = Path(save_directory).expanduser()
-        if folder.is_file():
-            raise NotADirectoryError(f"{folder} is a file: give a folder to save to")
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = make_folder(save_directory)
         write_weights(folder, self.state_dict(), max_shard_size)
         self.config.architectures, self.config.dtype = [type(self).__name__], self.dtype
         self.config.save_pretrained(folder)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from masklet.compat.transformers.config_base import read_json
+from masklet.compat.transformers.config_base import make_folder, read_json
 from masklet.compat.transformers.hub import HubOptions, find_file
 from masklet.io.files import write_atomically
 
@@ -108,10 +108,7 @@ class SavedSettings:
 
     def save_pretrained(self, save_directory: str | Path) -> list[str]:
         """Write the settings into a folder, which is made if it is not there. Returns the paths of what was written."""
-        folder = Path(save_directory).expanduser()
-        if folder.is_file():
-            raise NotADirectoryError(f"{folder} is a file: give a folder to save to")
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = make_folder(save_directory)
         path = folder / self.file_names[0]
         self.to_json_file(path)
         return [str(path)]

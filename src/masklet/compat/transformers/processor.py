@@ -56,7 +56,7 @@ class Sam2Processor(SavedSettings):
 
         Returns those of pixel_values (B, 3, H, W), original_sizes (B, 2), labels (B, h, w), input_points (B, P, N, 2),
         input_labels (B, P, N) and input_boxes (B, P, 4) that there is something for. ValueError: neither images nor
-        sizes, as many sizes as there are no images of, and prompts that `encode_prompts` refuses.
+        sizes, sizes of another number of images, and prompts that `encode_prompts` refuses.
         """
         sizes = None if original_sizes is None else read_sizes(original_sizes)
         if images is not None:

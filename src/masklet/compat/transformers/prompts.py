@@ -15,11 +15,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from masklet.compat.transformers.nested import PAD_VALUE
 from masklet.model.prompt_encoder import PADDING, PromptEncoder
 from masklet.types import PointLabel, Points
-
-FILLING = -10
-"""Label of the points that fill up short prompts, as processors give it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +57,7 @@ class Prompts:
                 f"input_labels have the shape {tuple(labels.shape)}, but there must be one for each point: "
                 f"{tuple(points.shape[:3])}"
             )
-        wrong = (labels != FILLING) & ((labels < PADDING) | (labels > PointLabel.BOX_BOTTOM_RIGHT))
+        wrong = (labels != PAD_VALUE) & ((labels < PADDING) | (labels > PointLabel.BOX_BOTTOM_RIGHT))
         if wrong.any():
             raise ValueError(
                 f"input_labels have {labels[wrong][0].item()}; they can be 1 (in the object), 0 (outside it), -1 (not "

@@ -32,7 +32,6 @@ from masklet.compat.transformers.session import Sam2VideoInferenceSession
 from masklet.compat.transformers.vision import checked_pixels
 from masklet.model import Sam2
 from masklet.ops.masks import MASK_LOGIT
-from masklet.ops.multimask import StabilityPolicy
 from masklet.predictors.video_prompts import to_model_mask
 from masklet.tracking.policy import TrackingPolicy
 from masklet.tracking.step import ABSENT_LOGIT
@@ -53,7 +52,6 @@ class Sam2VideoModel(Sam2Model):
     """SAM 2 for videos. It has the methods of the model for still images, but is called with a session."""
 
     config_class = Sam2VideoConfig
-
     config: Sam2VideoConfig  # type: ignore[assignment]
 
     def __init__(self, config: Sam2VideoConfig, engine: Sam2 | None = None) -> None:
@@ -141,12 +139,9 @@ class Sam2VideoModel(Sam2Model):
 
     def _policy(self) -> TrackingPolicy:
         """What `transformers` does."""
-        decoder, limit = self.config.mask_decoder_config, self.config.max_cond_frame_num
-        stability = StabilityPolicy(
-            delta=decoder.dynamic_multimask_stability_delta, threshold=decoder.dynamic_multimask_stability_thresh
-        )
+        limit = self.config.max_cond_frame_num
         return TrackingPolicy(
-            stability=stability if decoder.dynamic_multimask_via_stability else None,
+            stability=self._stability(),
             max_hole_area=0,
             max_conditioning_frames=None if limit == -1 else limit,
             all_conditioning_pointers=True,

@@ -63,8 +63,7 @@ class Sam2VideoVideoProcessor(Sam2ImageProcessor):
         reshaped_input_sizes (B, 2), those that frames were resized to.
         """
         call = {name: kwargs.pop(name, None) for name in _PER_CALL}
-        changes = {name: value for name, value in kwargs.items() if value is not None}
-        now = type(self)(**{name: getattr(self, name) for name in self.names} | changes) if changes else self
+        now = self._with(kwargs)
         data: dict[str, Any] = {"original_sizes": [], "reshaped_input_sizes": [], "pixel_values_videos": []}
         metadata = []
         split = _split(videos)

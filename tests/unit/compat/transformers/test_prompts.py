@@ -5,13 +5,14 @@ from typing import Any
 import pytest
 import torch
 
-from masklet.compat.transformers.prompts import FILLING, Prompts, dense_embeddings, resize_masks, sparse_embeddings
+from masklet.compat.transformers.nested import PAD_VALUE
+from masklet.compat.transformers.prompts import Prompts, dense_embeddings, resize_masks, sparse_embeddings
 from masklet.config import ModelConfig
 from masklet.model.prompt_encoder import PromptEncoder
 from masklet.types import Points
 
 POINTS = torch.tensor([[[[10.0, 20.0], [30.0, 5.5]], [[1.0, 2.0], [-10.0, -10.0]]]])
-LABELS = torch.tensor([[[1, 0], [1, FILLING]]])
+LABELS = torch.tensor([[[1, 0], [1, PAD_VALUE]]])
 BOXES = torch.tensor([[[3.0, 4.0, 30.0, 40.0], [0.0, 0.0, 63.0, 63.0]]])
 
 
