@@ -69,7 +69,7 @@ class Sam2Processor(SavedSettings):
             sizes = read_sizes(processed["original_sizes"])
             data = dict(processed)
         elif sizes is not None:
-            data = dict(BatchEncoding({"original_sizes": sizes}, tensor_type=return_tensors))
+            data = {"original_sizes": sizes}
         else:
             raise ValueError(
                 "there are neither images nor original_sizes: give images, or original_sizes=[(height, width)] for "
@@ -77,7 +77,7 @@ class Sam2Processor(SavedSettings):
             )
         canvas = Canvas(sizes=sizes, target_size=self.target_size, pad_value=self.point_pad_value)
         prompts = encode_prompts(input_points, input_labels, input_boxes, canvas)
-        return BatchEncoding(data | dict(BatchEncoding(dict(prompts), tensor_type=return_tensors)))
+        return BatchEncoding(data | prompts, tensor_type=return_tensors)
 
     def post_process_masks(
         self,
