@@ -11,9 +11,7 @@ OMP_NUM_THREADS=1, since threads that wait count too. --first: as in `bench_peer
 """
 
 import argparse
-import importlib
 import os
-import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -25,7 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from peers import Official
+from peers import Official, import_first
 from pycocotools import mask as coco_mask
 
 from masklet.compat.sam2 import SAM2AutomaticMaskGenerator
@@ -135,8 +133,7 @@ def main() -> None:
     """Measure and print; as JSON too, on request."""
     arguments = parse()
     if arguments.first:
-        sys.path.insert(0, str(arguments.first.resolve().parent))
-        importlib.import_module(arguments.first.stem)
+        import_first(arguments.first)
     picture = read_image(arguments.picture)
     model = random_model(arguments.model, image_size=arguments.image_size)
     options = {**thresholds(model, picture), "points_per_side": arguments.points_per_side, "output_mode": "coco_rle"}

@@ -9,9 +9,7 @@ memory. All in float32. Peers: PyPI `transformers` and `sam2` (installing it tak
 """
 
 import argparse
-import importlib
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -19,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peers import PEERS, Contender, Masklet
+from peers import PEERS, Contender, Masklet, import_first
 
 from masklet.evaluation.bench.clock import Run, Timing, interleave
 from masklet.evaluation.bench.machine import describe_machine
@@ -87,8 +85,7 @@ def main() -> None:
     """Measure and print; as JSON too, on request."""
     arguments = parse()
     if arguments.first:
-        sys.path.insert(0, str(arguments.first.resolve().parent))
-        importlib.import_module(arguments.first.stem)
+        import_first(arguments.first)
     report: dict[str, Any] = {"machine": asdict(describe_machine(arguments.device)), "seconds": {}}
     print(f"{describe_machine(arguments.device)}, load {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory() as folder:

@@ -15,7 +15,7 @@ from masklet.cli.main import DONE, FAILED, MISUSED, STOPPED, main
 from masklet.io.files import read_mask_png, write_image
 from masklet.io.formats.catalog import read_annotations
 from masklet.io.images import read_image
-from masklet.io.masklets import read_masklets, to_masks
+from masklet.io.masklets import read_masklets
 from masklet.io.video_writer import VideoWriter
 from masklet.ops.rle import decode_rle
 from masklet.predictors.mask_generator import MaskGenerator
@@ -303,7 +303,10 @@ FOLLOW = ("--video", "--look-again", "2")
 
 def by_frame(out: Path) -> dict[int, dict[int, np.ndarray]]:
     found = read_masklets(out / "masklets.jsonl")[1]
-    return {frame: {record["id"]: to_masks(record) for record in records} for frame, records in found.items()}
+    return {
+        frame: {record["id"]: decode_rle(record["segmentation"]) for record in records}
+        for frame, records in found.items()
+    }
 
 
 @pytest.fixture(scope="module")

@@ -17,16 +17,7 @@ MASKLETS_FILE = "masklets.jsonl"
 SOURCES = (MASKLETS, EVERYTHING, *FORMATS)
 """What can be read: the masklets.jsonl of a video, the folder of `masklet everything`, and the formats."""
 
-MARKS = {
-    MASKLETS: (MASKLETS_FILE,),
-    "coco": ("annotations.json",),
-    "yolo": ("data.yaml",),
-    "voc": ("SegmentationObject",),
-    "geojson": ("*.geojson",),
-    "label-studio": ("label_studio.json",),
-    "cvat": ("annotations.xml",),
-    "sav": ("*_manual.json", "*_auto.json"),
-}
+MARKS = {MASKLETS: (MASKLETS_FILE,)} | {name: found.marks for name, found in FORMATS.items() if found.marks}
 """Names of files and folders that belong to one source alone."""
 
 

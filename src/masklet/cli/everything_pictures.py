@@ -12,7 +12,7 @@ from masklet.cli.console import UsageError, complain, count, progress_bar, remar
 from masklet.cli.draw_options import DrawOptions
 from masklet.cli.everything_folder import PicturesFolder
 from masklet.cli.everything_options import MORE_MASKS, EverythingOutput, FindOptions, check_formats
-from masklet.cli.inputs import collect_images, expand_patterns
+from masklet.cli.inputs import collect_images, expand_patterns, with_name
 from masklet.cli.options import ModelOptions
 from masklet.cli.run_file import check_writable
 from masklet.io.files import write_image
@@ -154,8 +154,7 @@ def named(path: Path, error: Exception) -> str:
     """What is wrong with a picture, with its name."""
     if is_video(path):
         return f"{path} is a video, not a picture: give it alone, with --video"
-    text = str(error)
-    return text if str(path) in text else f"{path}: {text}"
+    return with_name(path, error)
 
 
 def _conclude(report: Report, folder: PicturesFolder) -> None:

@@ -96,3 +96,9 @@ def _stem(path: Path, detail: int) -> str:
     parents = [part for part in path.parts[:-1] if part.strip("./\\:")]
     shown = parents[max(0, len(parents) - detail + 1) :]
     return "-".join([*shown, path.stem, *([path.suffix[1:]] if path.suffix else [])])
+
+
+def with_name(path: Path, error: Exception) -> str:
+    """What an error says of a picture, with its name, unless it is told already."""
+    text = str(error)
+    return text if str(path) in text else f"{path}: {text}"

@@ -15,7 +15,7 @@ from rich.progress import TimeRemainingColumn
 
 from masklet.cli.console import UsageError, complain, progress_bar, say, show_rows
 from masklet.cli.draw_options import DrawOptions
-from masklet.cli.inputs import collect_images, output_stems
+from masklet.cli.inputs import collect_images, output_stems, with_name
 from masklet.cli.options import ModelOptions, PromptOptions
 from masklet.io.files import read_mask_png, write_image, write_json, write_mask_png
 from masklet.io.formats.coco import Record, coco_annotation, coco_categories, coco_image
@@ -110,7 +110,7 @@ def segment(
                 draw_outputs(output / stem, image, found, prompt, drawing)
                 write_outputs(output / stem, path, found, report)
             except (OSError, ValueError, MemoryError, RuntimeError) as error:  # also too little memory for one picture
-                report.failures.append(_named(path, error))
+                report.failures.append(with_name(path, error))
             progress.advance(task)
     if len(paths) > 1 and report.images:
         write_json(output / "coco.json", _coco(report.images, report.annotations))
@@ -201,11 +201,6 @@ def _has_pixels(found: ObjectMask) -> bool:
 
 def _coco(images: list[Record], annotations: list[Record]) -> dict[str, list[Record]]:
     return {"images": images, "annotations": annotations, "categories": coco_categories()}
-
-
-def _named(path: Path, error: Exception) -> str:
-    text = str(error)
-    return text if str(path) in text else f"{path}: {text}"
 
 
 def _conclude(report: Report, num_images: int, output: Path) -> int:

@@ -6,16 +6,13 @@ as after a correction, the later line counts.
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
-from jaxtyping import Bool
-
-from masklet.ops.rle import decode_rle, encode_rle, rle_area, rle_box
+from masklet.ops.rle import encode_rle, rle_area, rle_box
 from masklet.types import FrameMasks
 
 FORMAT = "masklet-masklets-1"
@@ -152,11 +149,6 @@ def stream_masklets(path: str | Path) -> tuple[MaskletsHeader, Iterator[tuple[in
                 yield _parse_frame(file.readline(), path, number)
 
     return header, frames()
-
-
-def to_masks(record: Mapping[str, Any]) -> Bool[np.ndarray, "H W"]:
-    """The mask of a record. ValueError where it is malformed."""
-    return decode_rle(record["segmentation"])
 
 
 def _parse(line: bytes, path: Path, number: int) -> Record:

@@ -87,6 +87,11 @@ def rle_box(rle: RLE | Mapping[str, Any]) -> tuple[int, int, int, int]:
     return left, top, right - left + 1, bottom - top + 1
 
 
+def uncompressed_rle(rle: RLE | Mapping[str, Any]) -> dict[str, Any]:
+    """The RLE with its counts as a list of run lengths, as COCO's tools and SAM 2's call it "uncompressed"."""
+    return {"size": rle["size"], "counts": rle_runs(rle).tolist()}
+
+
 def rle_runs(rle: RLE | Mapping[str, Any]) -> Int64[np.ndarray, "N"]:
     """Run lengths, outside first, column by column: COCO's "uncompressed" counts.
 

@@ -9,8 +9,9 @@ The numbers are those of upstream, which brings all candidates of a batch to ful
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from masklet.ops.boxes import masks_to_boxes
@@ -91,6 +92,24 @@ class Proposals:
     def __getitem__(self, rows: slice | Tensor) -> "Proposals":
         """Some of them."""
         return Proposals(self.logits[rows], self.predicted_ious[rows], self.points[rows])
+
+
+def search_crop(
+    predictor: ImagePredictor,
+    features: ImageFeatures,
+    grid: Float64[np.ndarray, "N 2"],
+    crop: Crop,
+    image_size: tuple[int, int],
+    options: GeneratorOptions,
+) -> Iterator[tuple[int, list[Candidates]]]:
+    """Masks of one encoded crop that pass the filters, a batch of points at a time, with the number of its points.
+
+    grid: points (x, y) in [0, 1] of the crop. image_size: (height, width) of the whole image.
+    """
+    height, width = crop.size
+    full_size = FullSizeFilter(predictor, crop, image_size, options)
+    for num_points, proposals in propose(predictor, features, torch.from_numpy(grid * (width, height)), options):
+        yield num_points, full_size.select(proposals)
 
 
 def propose(

@@ -26,7 +26,7 @@ from masklet.ops.regions import fill_small_holes, remove_small_islands
 from masklet.ops.rle import decode_rle, encode_rle, rle_area, rle_box
 from masklet.predictors.generator_options import GeneratorOptions
 from masklet.predictors.image import ImagePredictor
-from masklet.predictors.mask_candidates import Candidates, FullSizeFilter, propose
+from masklet.predictors.mask_candidates import Candidates, search_crop
 from masklet.types import ImageFeatures
 
 DEFAULT_OPTIONS = GeneratorOptions()
@@ -95,12 +95,10 @@ class MaskGenerator:
     def _search_crop(
         self, features: ImageFeatures, crop: Crop, image_size: tuple[int, int], progress: "_Progress"
     ) -> Candidates:
-        height, width = crop.size
-        points = torch.from_numpy(self._grids[crop.layer] * (width, height))
-        full_size = FullSizeFilter(self.predictor, crop, image_size, self.options)
         parts = []
-        for num_points, proposals in propose(self.predictor, features, points, self.options):
-            parts += full_size.select(proposals)
+        grid = self._grids[crop.layer]
+        for num_points, selected in search_crop(self.predictor, features, grid, crop, image_size, self.options):
+            parts += selected
             progress.add(num_points)
         found = Candidates.join(parts)
         return found[box_nms(found.boxes, found.predicted_ious, self.options.box_nms_thresh)]

@@ -19,10 +19,11 @@ from masklet.cli.console import UsageError
 from masklet.cli.main import DONE, FAILED, MISUSED, STOPPED, main
 from masklet.config import ModelConfig
 from masklet.io.files import read_mask_png
-from masklet.io.masklets import read_masklets, to_masks
+from masklet.io.masklets import read_masklets
 from masklet.io.video_file import VideoFile
 from masklet.io.video_writer import VideoWriter
 from masklet.model import Sam2
+from masklet.ops.rle import decode_rle
 from masklet.predictors.video import VideoSession
 from masklet.tracking.tracker import Tracker
 
@@ -109,7 +110,7 @@ def test_every_frame_gets_each_object(clip: Path, out: Path, run: Run, capsys: p
             mask = read_mask_png(out / "masks" / str(record["id"]) / f"{frame:05d}.png")
             assert mask.shape == SIZE
             assert 0 < mask.mean() < 1
-            assert np.array_equal(mask, to_masks(record))
+            assert np.array_equal(mask, decode_rle(record["segmentation"]))
     assert count_frames(out / "overlay.mp4") == NUM_FRAMES
     captured = capsys.readouterr()
     assert captured.err == ""
@@ -158,13 +159,13 @@ def test_objects_overlap_unless_told_otherwise(clip: Path, out: Path, run: Run) 
     boxes = ("--box", "1,1,30,25", "--object", "2", "--box", "3,3,36,28", "--no-overlay")
     for options, overlap in (((), True), (("--non-overlapping",), False)):
         assert run(clip, *boxes, *options) == DONE
-        pairs = [[to_masks(record) for record in found] for found in results(out).values()]
+        pairs = [[decode_rle(record["segmentation"]) for record in found] for found in results(out).values()]
         assert any((first & second).any() for first, second in pairs) == overlap
 
 
 def test_all_holes_can_be_filled(clip: Path, out: Path, run: Run) -> None:
     assert run(clip, "--point", "10,8", "--hole-area", "1e9", "--no-overlay") == DONE
-    assert all(to_masks(record).all() for found in results(out).values() for record in found)
+    assert all(decode_rle(record["segmentation"]).all() for found in results(out).values() for record in found)
 
 
 def test_a_prompts_file_and_what_a_run_wrote_down(clip: Path, tmp_path: Path, out: Path, run: Run) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from masklet.io.masklets import MaskletsHeader, MaskletWriter, read_masklets, stream_masklets, to_masks
+from masklet.io.masklets import MaskletsHeader, MaskletWriter, read_masklets, stream_masklets
+from masklet.ops.rle import decode_rle
 from masklet.types import FrameMasks
 
 HEADER = MaskletsHeader(video="é.mp4", height=20, width=30, num_frames=5)
@@ -49,7 +50,7 @@ def test_what_is_written_is_read(tmp_path: Path):
     }
     assert (second["area"], second["bbox"], second["visible"]) == (0, None, False)
     assert frames[0][0]["prompted"]
-    np.testing.assert_array_equal(to_masks(first), make_frame(1).masks[1])
+    np.testing.assert_array_equal(decode_rle(first["segmentation"]), make_frame(1).masks[1])
 
 
 def test_numbers_of_numpy_are_plain_ones(tmp_path: Path):

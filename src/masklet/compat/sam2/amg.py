@@ -20,7 +20,7 @@ from masklet.ops.boxes import masks_to_boxes
 from masklet.ops.grids import Crop, crop_grid, is_cut_by_crop, layer_sides, point_grid
 from masklet.ops.masks import stability_score
 from masklet.ops.regions import fill_small_holes, remove_small_islands
-from masklet.ops.rle import decode_rle, encode_rle, rle_area, rle_runs
+from masklet.ops.rle import decode_rle, encode_rle, rle_area, uncompressed_rle
 
 __all__ = [
     "MaskData",
@@ -128,7 +128,7 @@ def calculate_stability_score(masks: Tensor, mask_threshold: float, threshold_of
 def mask_to_rle_pytorch(tensor: Tensor) -> list[dict[str, Any]]:
     """Uncompressed RLEs of boolean masks (N, H, W)."""
     masks = tensor.bool().cpu().numpy()
-    return [{"size": list(mask.shape), "counts": rle_runs(encode_rle(mask)).tolist()} for mask in masks]
+    return [uncompressed_rle(encode_rle(mask)) for mask in masks]
 
 
 def rle_to_mask(rle: Mapping[str, Any]) -> np.ndarray:

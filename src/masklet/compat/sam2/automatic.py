@@ -25,7 +25,7 @@ from masklet.io.images import ImageLike
 from masklet.model import Sam2
 from masklet.ops.mask_record import MaskRecord
 from masklet.ops.nms import box_nms
-from masklet.ops.rle import rle_runs
+from masklet.ops.rle import uncompressed_rle
 from masklet.predictors.generator_options import GeneratorOptions
 from masklet.predictors.mask_generator import MaskGenerator
 
@@ -145,7 +145,7 @@ class SAM2AutomaticMaskGenerator:
         if self.output_mode == "coco_rle":
             return dict(record.rle)
         if self.output_mode == "uncompressed_rle":
-            return {"size": record.rle["size"], "counts": rle_runs(record.rle).tolist()}
+            return uncompressed_rle(record.rle)
         return record.mask
 
     @staticmethod

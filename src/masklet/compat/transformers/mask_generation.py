@@ -24,7 +24,7 @@ from torch import Tensor
 from masklet.compat.transformers.hub import HubOptions
 from masklet.compat.transformers.image_processor import Sam2ImageProcessor
 from masklet.compat.transformers.load_image import load_image
-from masklet.compat.transformers.mask_steps import as_mask, run_lengths
+from masklet.compat.transformers.mask_steps import as_mask
 from masklet.compat.transformers.model import Sam2Model
 from masklet.compat.transformers.pixels import Picture, read_pictures
 from masklet.compat.transformers.placement import device_of
@@ -32,9 +32,10 @@ from masklet.compat.transformers.pretrained import PreTrainedModel
 from masklet.compat.transformers.processor import Sam2Processor
 from masklet.ops.grids import Crop, crop_grid
 from masklet.ops.nms import box_nms
+from masklet.ops.rle import uncompressed_rle
 from masklet.predictors.generator_options import GeneratorOptions
 from masklet.predictors.image import ImagePredictor
-from masklet.predictors.mask_candidates import Candidates, FullSizeFilter, propose
+from masklet.predictors.mask_candidates import Candidates, search_crop
 from masklet.runtime.load import default_device
 from masklet.types import ImageFeatures
 
@@ -152,7 +153,7 @@ class MaskGenerationPipeline:
             "scores": found.predicted_ious,
         }
         if settings.output_rle_mask:
-            generated["rle_mask"] = [run_lengths(rle) for rle in found.rles]
+            generated["rle_mask"] = [uncompressed_rle(rle) for rle in found.rles]
         if settings.output_bboxes_mask:
             generated["bounding_boxes"] = found.boxes
         return generated
@@ -168,11 +169,9 @@ class MaskGenerationPipeline:
         )
         parts = []
         for crop in crop_grid(image_size, settings.crops_n_layers, settings.crop_overlap_ratio):
-            height, width = crop.size
-            points = torch.from_numpy(grids[crop.layer] * (width, height))
-            full_size = FullSizeFilter(predictor, crop, image_size, options)
-            for _, proposals in propose(predictor, self._encode(picture, crop), points, options):
-                parts += full_size.select(proposals)
+            features = self._encode(picture, crop)
+            for _, selected in search_crop(predictor, features, grids[crop.layer], crop, image_size, options):
+                parts += selected
         found = Candidates.join(parts)
         if settings.stability_score_thresh > 0:  # which masklet's search takes for the least that will do
             found = found[(found.stability_scores > settings.stability_score_thresh).nonzero()[:, 0]]

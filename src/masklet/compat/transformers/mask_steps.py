@@ -19,7 +19,7 @@ from masklet.ops.coordinates import to_model_pixels
 from masklet.ops.grids import Crop, crop_grid, is_cut_by_crop
 from masklet.ops.masks import stability_score
 from masklet.ops.nms import box_nms
-from masklet.ops.rle import RLE, decode_rle, encode_rle, rle_runs
+from masklet.ops.rle import RLE, decode_rle, encode_rle, uncompressed_rle
 from masklet.predictors.generator_options import GeneratorOptions
 
 
@@ -69,7 +69,7 @@ def filter_crop_masks(
     whole = ~is_cut_by_crop(boxes, crop, image_size)
     height, width = image_size
     full = F.pad(masks[whole], (left, width - right, top, height - bottom))
-    return [run_lengths(encode_rle(mask)) for mask in full.cpu().numpy()], scores[whole], boxes[whole]
+    return [uncompressed_rle(encode_rle(mask)) for mask in full.cpu().numpy()], scores[whole], boxes[whole]
 
 
 def suppress_masks(
@@ -84,8 +84,3 @@ def suppress_masks(
 def as_mask(rle: RLE | Mapping[str, Any]) -> Bool[Tensor, "H W"]:
     """The mask of an RLE."""
     return torch.from_numpy(np.ascontiguousarray(decode_rle(rle)))
-
-
-def run_lengths(rle: RLE) -> dict[str, Any]:
-    """An RLE as `transformers` has it: counts in a list, column by column."""
-    return {"size": rle["size"], "counts": rle_runs(rle).tolist()}

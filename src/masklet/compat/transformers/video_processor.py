@@ -7,6 +7,7 @@ dtype is that.
 """
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any, ClassVar
 
 import numpy as np
@@ -181,7 +182,7 @@ def _join(encoded: dict[str, Tensor], num_objects: int) -> Points:
         parts.append(Points.of_boxes(encoded["input_boxes"][0].reshape(-1, 2, 2)))
     if "input_points" in encoded:
         parts.append(Points(encoded["input_points"][0], encoded["input_labels"][0]))
-    return parts[0] if len(parts) == 1 else parts[0].join(parts[1])
+    return reduce(Points.join, parts)
 
 
 def _add_points(session: Sam2VideoInferenceSession, frame_idx: int, obj_id: int, points: Points, clear: bool) -> None:

@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -19,6 +18,7 @@ from masklet.compat.transformers.image_processor import Sam2ImageProcessor
 from masklet.compat.transformers.load_video import VideoMetadata, load_video, spread
 from masklet.compat.transformers.nested import read_sizes
 from masklet.compat.transformers.pixels import as_size, read_pictures
+from masklet.ops.masks import resize_logits
 
 _PER_CALL = ("input_data_format", "device", "return_tensors", "video_metadata")
 
@@ -122,8 +122,8 @@ class Sam2VideoVideoProcessor(Sam2ImageProcessor):
             logits = torch.from_numpy(of_video) if isinstance(of_video, np.ndarray) else of_video
             if not isinstance(logits, Tensor):
                 raise TypeError(f"masks are tensors or arrays, not {type(logits).__name__}: give a list of these")
-            square = F.interpolate(logits, (padded["height"], padded["width"]), mode="bilinear", align_corners=False)
-            full = F.interpolate(square[..., :height, :width], original, mode="bilinear", align_corners=False)
+            square = resize_logits(logits, (padded["height"], padded["width"]))
+            full = resize_logits(square[..., :height, :width], original)
             processed.append(full > mask_threshold if binarize else full)
         return processed
 

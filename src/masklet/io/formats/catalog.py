@@ -26,6 +26,7 @@ class Format:
 
     description: one line for those who choose. pictures: whether the reader is given `pictures=`, the folder of the
     pictures: a format that keeps no sizes needs it, one that keeps no extensions takes it, to tell the pictures' names.
+    marks: names, or patterns of them, of files and folders that belong to this format alone, by which it is recognised.
     has_tracks: whether a video's objects keep their ids in its own way; other formats take frames as pictures.
     video_only: whether it knows nothing but videos.
     """
@@ -33,6 +34,7 @@ class Format:
     writer: Callable[..., AnnotationWriter]
     reader: Callable[..., Iterator[AnnotatedPicture]]
     description: str
+    marks: tuple[str, ...] = ()
     pictures: Literal["unused", "taken", "needed"] = "unused"
     has_tracks: bool = False
     video_only: bool = False
@@ -43,6 +45,7 @@ FORMATS: Mapping[str, Format] = {
         writer=CocoWriter,
         reader=read_coco,
         description="COCO: annotations.json of all pictures, exact masks as RLE; of a video with tracks",
+        marks=("annotations.json",),
         has_tracks=True,
     ),
     "sa1b": Format(
@@ -54,12 +57,14 @@ FORMATS: Mapping[str, Format] = {
         writer=YoloWriter,
         reader=read_yolo,
         description="YOLO segmentation: labels/STEM.txt of outlines and data.yaml, to train Ultralytics' models with",
+        marks=("data.yaml",),
         pictures="needed",
     ),
     "voc": Format(
         writer=VocWriter,
         reader=read_voc,
         description="Pascal VOC and DAVIS: PNG label maps of objects and of classes, one object a pixel",
+        marks=("SegmentationObject",),
         pictures="taken",
     ),
     "png": Format(
@@ -72,6 +77,7 @@ FORMATS: Mapping[str, Format] = {
         writer=GeojsonWriter,
         reader=read_geojson,
         description="GeoJSON: STEM.geojson of polygons with holes, in pixels",
+        marks=("*.geojson",),
         pictures="taken",
     ),
     "labelme": Format(
@@ -83,17 +89,20 @@ FORMATS: Mapping[str, Format] = {
         writer=LabelStudioWriter,
         reader=read_label_studio,
         description="Label Studio: label_studio.json of tasks with brush masks to correct, and the interface for them",
+        marks=("label_studio.json",),
     ),
     "cvat": Format(
         writer=CvatWriter,
         reader=read_cvat,
         description="CVAT: annotations.xml, of exact masks in pictures, or of tracks of polygons in a video",
+        marks=("annotations.xml",),
         has_tracks=True,
     ),
     "sav": Format(
         writer=SavWriter,
         reader=read_sav,
         description="SA-V: VIDEO_manual.json, a video's exact masks of every fourth frame",
+        marks=("*_manual.json", "*_auto.json"),
         has_tracks=True,
         video_only=True,
     ),

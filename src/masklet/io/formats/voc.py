@@ -46,14 +46,14 @@ class VocWriter(AnnotationWriter):
                 f"{picture.name} has the object {last}, and a VOC picture has room for the ids 1 to {BORDER - 1}: take "
                 "the format png or coco"
             )
-        known = dict(self._classes)
-        for found in picture.visible:
+        known, visible = dict(self._classes), picture.visible
+        for found in visible:
             known.setdefault(found.label, 1 + len(known))
         if len(known) >= BORDER:
             raise ValueError(f"with {picture.name} there are over {BORDER - 1} labels: take the format png or coco")
         self._classes = known
         objects, classes = np.zeros(picture.size, np.int32), np.zeros(picture.size, np.int32)
-        for found in sorted(picture.visible, key=lambda found: -found.area):
+        for found in sorted(visible, key=lambda found: -found.area):
             mask = found.mask
             objects[mask], classes[mask] = found.id, known[found.label]
         stem = picture_stem(picture.name)
