@@ -213,3 +213,8 @@ def preset(name: str) -> ModelConfig:
     if name not in PRESETS:
         raise ValueError(f"no model is named {name!r}; the names are {', '.join(PRESETS)}")
     return PRESETS[name]
+
+
+def is_nano(config: ModelConfig) -> bool:
+    """Whether a model is of the bundled one's design, at any image size."""
+    return config.trunk == PRESETS["nano"].trunk

@@ -39,11 +39,12 @@ class MaskOptions:
     multimask: Annotated[bool | None, Parameter(negative="--single")] = None
     """Three candidates, or a single mask. If not given: three for one point alone, which may mean a part; else one."""
 
-    hole_area: _Area = 0.0
-    """Fill holes of at most this many low-res pixels (each is 4 x 4 pixels of what the model sees)."""
+    hole_area: _Area | None = None
+    """Fill holes of at most this many low-res pixels (each is 4 x 4 pixels of what the model sees). If not given: what
+    suits the model, which is 0, and 16 for nano."""
 
-    sprinkle_area: _Area = 0.0
-    """Remove specks of at most this many low-res pixels."""
+    sprinkle_area: _Area | None = None
+    """Remove specks of at most this many low-res pixels. If not given: what suits the model, as above."""
 
 
 @dataclass(frozen=True)

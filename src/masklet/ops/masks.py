@@ -35,19 +35,22 @@ def clean_logits(
     max_hole_area: int | float,
     max_sprinkle_area: int | float,
     threshold: int | float = 0.0,
+    *,
+    keep_largest: bool = False,
 ) -> Float[Tensor, "*batch H W"]:
     """Fill small holes, and remove small sprinkles: background and foreground components of at most so many pixels.
 
     Components are 8-connected and counted in pixels of `logits`; also background that touches the border is a hole. An
     area of 0 leaves them. What a sprinkle is, is judged on the logits as they came: a speck stays one, though the gap
-    that keeps it apart was filled as a hole. The input is left as it is.
+    that keeps it apart was filled as a hole. keep_largest: where a mask is sprinkles alone, the largest stays, so that
+    no mask becomes empty. The input is left as it is.
     """
     cleaned = logits
     if max_hole_area > 0:
         holes = _small_components(logits <= threshold, max_hole_area)
         cleaned = cleaned.masked_fill(holes, threshold + CLEANED_MARGIN)
     if max_sprinkle_area > 0:
-        sprinkles = _small_components(logits > threshold, max_sprinkle_area)
+        sprinkles = _small_components(logits > threshold, max_sprinkle_area, keep_largest)
         cleaned = cleaned.masked_fill(sprinkles, threshold - CLEANED_MARGIN)
     return cleaned
 
@@ -68,8 +71,10 @@ def suppress_overlaps(logits: Float[Tensor, "O H W"]) -> Float[Tensor, "O H W"]:
     return torch.where(objects == strongest, logits, logits.clamp(max=OVERLAP_LOGIT))
 
 
-def _small_components(masks: Bool[Tensor, "*batch H W"], max_area: int | float) -> Bool[Tensor, "*batch H W"]:
-    """Where the 8-connected components of at most `max_area` pixels are."""
+def _small_components(
+    masks: Bool[Tensor, "*batch H W"], max_area: int | float, keep_largest: bool = False
+) -> Bool[Tensor, "*batch H W"]:
+    """Where the 8-connected components of at most `max_area` pixels are, the largest of a mask left out on request."""
     if masks.numel() == 0:
         return torch.zeros_like(masks)
     planes = masks.detach().flatten(0, -3).cpu().numpy() if masks.ndim > 2 else masks.detach().cpu().numpy()[None]
@@ -77,6 +82,8 @@ def _small_components(masks: Bool[Tensor, "*batch H W"], max_area: int | float) 
     for index, plane in enumerate(planes):
         labels, areas = find_components(plane)
         is_small = (areas > 0) & (areas <= max_area)
+        if keep_largest:
+            is_small[areas.argmax()] = False
         if is_small.any():
             small[index] = is_small[labels]
     return torch.from_numpy(small).view(masks.shape).to(masks.device)

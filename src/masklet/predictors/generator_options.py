@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from masklet.config import ModelConfig, preset
+from masklet.config import ModelConfig, is_nano
 from masklet.ops.grids import layer_sides, point_grid
 
 PUBLISHED_THRESHOLDS = (0.8, 0.95)
@@ -81,7 +81,7 @@ class GeneratorOptions:
 
     def for_model(self, config: ModelConfig) -> "GeneratorOptions":
         """These options with the thresholds that suit a model in the place of None."""
-        predicted_iou, stability = NANO_THRESHOLDS if config.trunk == preset("nano").trunk else PUBLISHED_THRESHOLDS
+        predicted_iou, stability = NANO_THRESHOLDS if is_nano(config) else PUBLISHED_THRESHOLDS
         return replace(
             self,
             pred_iou_thresh=predicted_iou if self.pred_iou_thresh is None else self.pred_iou_thresh,

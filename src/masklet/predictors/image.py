@@ -18,6 +18,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from masklet.config import is_nano
 from masklet.io.images import ImageLike, preprocess_batch, read_image
 from masklet.model import Sam2
 from masklet.ops.masks import clean_logits, resize_logits
@@ -35,12 +36,17 @@ MAX_TOKENS_AT_ONCE_ON_CPU = 4096
 """A CPU is busy with one prompt at 1024 px, 4 at 512 px, 16 at 256 px; more at once only crowd its caches."""
 
 
+NANO_MAX_SPECK_AREA = 16.0
+"""Holes and specks that are cleaned from `nano`'s masks, which are rougher. Source: scores and looks on photographs."""
+
+
 class ImagePredictor:
     """Masks for prompts on images.
 
     mask_threshold: a pixel is inside where its logit exceeds it. max_hole_area, max_sprinkle_area: holes and specks of
-    at most so many low-res pixels (4 x 4 model pixels each) are filled and removed. stability: when a single
-    mask is replaced by the best of the multimasks; None never does.
+    at most so many low-res pixels (4 x 4 model pixels each) are filled and removed, but the largest part of a mask
+    stays; None is what suits the model: upstream's 0, and 16 for `nano`, whose masks are rougher. stability: when a
+    single mask is replaced by the best of the multimasks; None never does.
     """
 
     def __init__(
@@ -48,18 +54,19 @@ class ImagePredictor:
         model: Sam2,
         *,
         mask_threshold: float = 0.0,
-        max_hole_area: float = 0.0,
-        max_sprinkle_area: float = 0.0,
+        max_hole_area: float | None = None,
+        max_sprinkle_area: float | None = None,
         stability: StabilityPolicy | None = RELEASED_STABILITY,
     ) -> None:
         if not math.isfinite(mask_threshold):
             raise ValueError(f"mask_threshold is {mask_threshold}, but it must be a number that logits can exceed")
-        if not (max_hole_area >= 0 and max_sprinkle_area >= 0):
-            raise ValueError(f"areas cannot be negative: max_hole_area {max_hole_area}, {max_sprinkle_area=}")
+        suited = NANO_MAX_SPECK_AREA if is_nano(model.config) else 0.0
         self.model = model
         self.mask_threshold = mask_threshold
-        self.max_hole_area = max_hole_area
-        self.max_sprinkle_area = max_sprinkle_area
+        self.max_hole_area = suited if max_hole_area is None else max_hole_area
+        self.max_sprinkle_area = suited if max_sprinkle_area is None else max_sprinkle_area
+        if not (self.max_hole_area >= 0 and self.max_sprinkle_area >= 0):
+            raise ValueError(f"areas cannot be negative: max_hole_area {max_hole_area}, {max_sprinkle_area=}")
         self.stability = stability
 
     def encode(self, image: ImageLike) -> ImageFeatures:
@@ -165,7 +172,8 @@ class ImagePredictor:
 
     def clean(self, low_res: Tensor) -> Tensor:
         """Low-res logits (..., h, w) without holes and specks of at most `max_hole_area` and `max_sprinkle_area`."""
-        return clean_logits(low_res, self.max_hole_area, self.max_sprinkle_area, self.mask_threshold)
+        areas = self.max_hole_area, self.max_sprinkle_area
+        return clean_logits(low_res, *areas, self.mask_threshold, keep_largest=True)
 
     def _predict(self, features: ImageFeatures, prompt: Prompt, multimask: bool, return_logits: bool) -> MaskPrediction:
         config = self.model.config

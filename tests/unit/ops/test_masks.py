@@ -70,6 +70,16 @@ def test_sprinkles_are_judged_on_the_original_logits():
     assert (clean_logits(clean_logits(logits, 6, 0), 0, 1) > 0).all()
 
 
+def test_the_largest_part_stays_on_request():
+    logits = torch.stack(
+        [RING, logits_of("........", ".##.....", "........", "....#...", "........", "#......."), -RING]
+    )
+    cleaned = clean_logits(logits, 0, 12, keep_largest=True)
+    assert (cleaned > 0).flatten(1).sum(1).tolist() == [12, 2, 31]  # the last is all that is outside the ring
+    assert (clean_logits(logits, 0, 12) > 0).flatten(1).sum(1).tolist() == [0, 0, 31]
+    assert not (clean_logits(torch.full((4, 4), -1.0), 0, 9, keep_largest=True) > 0).any()
+
+
 def test_cleaning_leaves_the_input_and_its_dtype():
     for dtype in (torch.float16, torch.bfloat16, torch.float64):
         logits = RING.to(dtype)

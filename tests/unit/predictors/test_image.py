@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from masklet.config import DecoderConfig, MemoryConfig, ModelConfig, TrunkConfig
+from masklet.config import DecoderConfig, MemoryConfig, ModelConfig, TrunkConfig, preset
 from masklet.model import Sam2
 from masklet.ops.masks import mask_to_logits
 from masklet.predictors.image import ImagePredictor
@@ -160,6 +160,26 @@ def test_threshold_and_cleaning(model, features, monkeypatch):
     assert not clean.masks[0][40, 63]
     high = ImagePredictor(model, mask_threshold=6.0).predict(features, points=[(5, 5)], labels=[1])
     assert not high.masks.any()
+
+
+def test_specks_go_as_suits_the_model(model, features, monkeypatch):
+    """From nano's masks, the largest part aside; from others' on request alone."""
+    low = torch.full((1, 4, 16, 16), -5.0)
+    low[..., 2:5, 2:5] = 5.0
+    low[..., 14, 14] = 5.0
+    decode = model.decode_masks
+    monkeypatch.setattr(model, "decode_masks", lambda *a: replace(decode(*a), logits=low))
+
+    def specks_stay(**policies):
+        mask = ImagePredictor(model, **policies).predict(features, points=[(5, 5)], labels=[1]).masks[0]
+        assert mask[10, 14]
+        return mask[40, 63]
+
+    assert specks_stay()
+    assert not specks_stay(max_sprinkle_area=20)
+    monkeypatch.setattr(model, "config", replace(model.config, trunk=preset("nano").trunk))
+    assert not specks_stay()
+    assert specks_stay(max_sprinkle_area=0)
 
 
 def test_low_res_logits_are_clamped(model, features, monkeypatch):
