@@ -216,5 +216,5 @@ def preset(name: str) -> ModelConfig:
 
 
 def is_nano(config: ModelConfig) -> bool:
-    """Whether a model is of the bundled one's design, at any image size."""
+    """Whether a model has the bundled one's trunk, at any image size."""
     return config.trunk == PRESETS["nano"].trunk

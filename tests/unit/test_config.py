@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
-from masklet.config import PRESETS, MemoryConfig, ModelConfig, TrunkConfig, preset
+from masklet.config import PRESETS, MemoryConfig, ModelConfig, TrunkConfig, is_nano, preset
 
 TRUNKS = {  # width, heads, depths, windows, blocks that see all, side of the position grid
     "tiny": (96, 1, (1, 2, 7, 2), (8, 4, 14, 7), (5, 7, 9), 7),
@@ -137,3 +137,8 @@ def test_an_unknown_name_lists_the_names_there_are():
 def test_wrong_values_are_named(values, message):
     with pytest.raises(ValueError, match=message):
         ModelConfig.from_dict(values)
+
+
+def test_nano_is_known_at_any_size():
+    assert is_nano(preset("nano").with_image_size(96))
+    assert not is_nano(preset("sam2.1_hiera_tiny"))

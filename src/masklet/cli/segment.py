@@ -41,7 +41,7 @@ class MaskOptions:
 
     hole_area: _Area | None = None
     """Fill holes of at most this many low-res pixels (each is 4 x 4 pixels of what the model sees). If not given: what
-    suits the model, which is 0, and 16 for nano."""
+    suits the model, which is 0, and 0.3% of all for nano."""
 
     sprinkle_area: _Area | None = None
     """Remove specks of at most this many low-res pixels. If not given: what suits the model, as above."""

@@ -50,7 +50,7 @@ class MaskGenerator:
             raise ValueError("the predictor has another model than the generator: make both with the same")
         self.model = model
         self.options = options.for_model(model.config)
-        self.predictor = ImagePredictor(model) if predictor is None else predictor
+        self.predictor = predictor or ImagePredictor(model, mask_threshold=self.options.mask_threshold)
         self._grids = options.grids()
 
     def generate(self, image: ImageLike, *, on_progress: OnProgress | None = None) -> list[MaskRecord]:

@@ -4,42 +4,53 @@ A box is drawn in a moment, an outline is not, so there are many more boxes. Tol
 whole of it far more often than told a point. So what it finds in boxes teaches it, or another, what a point may mean.
 
 BOXES.json is a COCO file whose annotations have a `bbox` [x, y, width, height]; MASKS.json becomes the same file with
-the annotations whose object was found, each with its `segmentation` (RLE) and `area`. `kind: coco` learns from it.
+the annotations whose object was found, each with its `segmentation` (RLE) and `area`, whatever these were before.
+`kind: coco` learns from it.
 
 Each picture is looked at at three sizes, and mirrored, and the mean of the logits counts. A mask that does not fill its
 box is of a part of the object, or of something else, and is left out; so are crowds, and boxes too small to be sure of.
+Pictures that cannot be read are named and passed over. Ctrl-C writes what was found so far.
 """
 
 import argparse
+import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
 from rich.console import Console
 from rich.progress import track
+from torch import Tensor
 
 from masklet.checkpoint.load import load_weights
+from masklet.datasets.image_data import find_picture
 from masklet.io.files import read_json, write_json
 from masklet.io.formats.coco_file import CocoFile
-from masklet.io.formats.reading import naming
 from masklet.io.images import preprocess_batch, read_image
 from masklet.ops.coordinates import to_model_pixels
 from masklet.ops.masks import resize_logits
 from masklet.ops.regions import remove_small_islands
 from masklet.ops.rle import encode_rle
-from masklet.types import PointLabel, Points
+from masklet.types import ImageFeatures, Points
 
-IMAGE_SIZES = (224, 288, 352)
-"""Sides at which a picture is looked at: around the 288 px of `nano`."""
+SIZES = (0.78, 1.0, 1.22)
+"""Sides at which a picture is looked at, as shares of the model's own."""
+
+STRIDE = 32
+"""Sides of a model are multiples of it."""
+
+BOXES_AT_ONCE = 8
+"""As logits at the picture's size take the most memory."""
 
 SURE_LOGIT = 8.0
 """Logits beyond this say no more than it, or one look would outvote the others."""
 
 MIN_BOX_AREA = 0.012
-"""Share of the picture."""
+"""Least share of the picture that a box covers."""
 
 REACH = 0.02
 """Share of a box's longer side by which its object may exceed it, since people draw boxes by hand."""
@@ -57,26 +68,38 @@ MIN_FILL = 0.25
 class BoxOpinion:
     """What a model finds in boxes. weights: as of `masklet.load_model`."""
 
-    def __init__(self, weights: str, image_sizes: Sequence[int] = IMAGE_SIZES) -> None:
-        self.models = [load_weights(weights, image_size=size).eval() for size in image_sizes]
+    def __init__(self, weights: str) -> None:
+        own = load_weights(weights).eval()
+        sides = [round(own.config.image_size * share / STRIDE) * STRIDE for share in SIZES]
+        self.models = [load_weights(weights, image_size=side).eval() for side in sides]
+
+    def __call__(
+        self, rgb: UInt8[np.ndarray, "H W 3"], boxes: Float[np.ndarray, "N 4"]
+    ) -> Iterator[Float[np.ndarray, "H W"]]:
+        """The mean logits of all sizes and both ways round, for each box (x0, y0, x1, y1) in pixels."""
+        size = rgb.shape[0], rgb.shape[1]
+        looks = [(self._encode(rgb, side), self._encode(rgb[:, ::-1], side)) for side in range(len(self.models))]
+        corners = torch.from_numpy(boxes.reshape(-1, 2, 2)).float()
+        for group in corners.split(BOXES_AT_ONCE):
+            mirrored = torch.stack([size[1] - group[:, [1, 0], 0], group[..., 1]], dim=-1)
+            total = torch.zeros(len(group), *size)
+            for index, (straight, reverse) in enumerate(looks):
+                total += self._decode(straight, group, size, index)
+                total += self._decode(reverse, mirrored, size, index).flip(-1)
+            yield from (total / (2 * len(self.models))).numpy()
 
     @torch.inference_mode()
-    def __call__(self, rgb: UInt8[np.ndarray, "H W 3"], boxes: Float[np.ndarray, "N 4"]) -> Float[np.ndarray, "N H W"]:
-        """Mean logits for boxes (x0, y0, x1, y1) in pixels, of all sizes and both ways round."""
-        size = rgb.shape[0], rgb.shape[1]
-        mirrored = np.stack([size[1] - boxes[:, 2], boxes[:, 1], size[1] - boxes[:, 0], boxes[:, 3]], axis=1)
-        total = torch.zeros(len(boxes), *size)
-        for model in self.models:
-            side = model.config.image_size
-            for picture, corners, is_mirrored in ((rgb, boxes, False), (rgb[:, ::-1], mirrored, True)):
-                features = model.encode_image(preprocess_batch([np.ascontiguousarray(picture)], side))
-                pairs = torch.from_numpy(corners.reshape(-1, 2, 2)).float()
-                kinds = torch.tensor([PointLabel.BOX_TOP_LEFT, PointLabel.BOX_BOTTOM_RIGHT]).expand(len(boxes), 2)
-                prompts = model.encode_prompts(Points(to_model_pixels(pairs, size, side), kinds))
-                decoded = model.decode_masks(model.attend_memory(features.stride16), features, prompts)
-                logits = resize_logits(decoded.logits[:, :1].float(), size)[:, 0].clamp(-SURE_LOGIT, SURE_LOGIT)
-                total += logits.flip(-1) if is_mirrored else logits
-        return (total / (2 * len(self.models))).numpy()
+    def _encode(self, rgb: np.ndarray, index: int) -> ImageFeatures:
+        model = self.models[index]
+        return model.encode_image(preprocess_batch([np.ascontiguousarray(rgb)], model.config.image_size))
+
+    @torch.inference_mode()
+    def _decode(self, features: ImageFeatures, corners: Tensor, size: tuple[int, int], index: int) -> Tensor:
+        model = self.models[index]
+        prompts = model.encode_prompts(Points.of_boxes(to_model_pixels(corners, size, model.config.image_size)))
+        decoded = model.decode_masks(model.attend_memory(features.stride16), features, prompts)
+        single = decoded.logits[:, :1].float().clamp(-SURE_LOGIT, SURE_LOGIT)
+        return resize_logits(single, size)[:, 0]
 
 
 def find_in_box(logits: Float[np.ndarray, "H W"], box: Float[np.ndarray, "4"]) -> Bool[np.ndarray, "H W"] | None:
@@ -95,37 +118,68 @@ def find_in_box(logits: Float[np.ndarray, "H W"], box: Float[np.ndarray, "4"]) -
     return mask if agrees else None
 
 
-def find_masks(boxes: Path, images: Path, output: Path, weights: str) -> tuple[int, int]:
-    """Write the annotations of a COCO file whose objects were found in their boxes; returns how many, and of how many.
+def find_masks(boxes: Path, images: Path, output: Path, weights: str) -> tuple[int, int, list[str]]:
+    """Write the annotations of a COCO file whose objects were found in their boxes.
 
-    FileNotFoundError or ValueError names the file or entry that is wrong; nothing is written then.
+    Returns how many, of how many, and what is wrong with pictures that were passed over. Before anything is looked for,
+    FileNotFoundError or ValueError names the file or the annotation that is wrong.
     """
+    if output.resolve() == boxes.resolve():
+        raise ValueError(f"{output} would replace the boxes: name another file for the masks")
+    if not output.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {output.parent} to write {output.name} into")
     file = CocoFile(boxes)
+    contents = read_json(boxes, ())
+    pictures = {id_: find_picture(file.file_name(id_), [images]) for id_ in file.annotated}
+    for picture in pictures.values():
+        if not picture.is_file():
+            raise FileNotFoundError(f"there is no picture {picture}, which {boxes} has boxes of")
+    corners = {id_: np.array([_corners(one, boxes) for one in file.annotations(id_)]) for id_ in file.annotated}
     opinion = BoxOpinion(weights)
-    kept, num_boxes = [], 0
-    for image_id in track(file.annotated, "pictures", console=Console(stderr=True)):
-        annotations = file.annotations(image_id)
-        with naming(f"a bbox of image {image_id} of {boxes}"):
-            corners = np.array([_corners(annotation["bbox"]) for annotation in annotations])
-        rgb = read_image(images / file.file_name(image_id))
-        widths, heights = corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1]
-        large = np.flatnonzero(widths * heights >= MIN_BOX_AREA * rgb.shape[0] * rgb.shape[1])
-        num_boxes += len(annotations)
-        if not len(large):
-            continue
-        for index, logits in zip(large, opinion(rgb, corners[large]), strict=True):
-            mask = find_in_box(logits, corners[index])
-            if mask is not None:
-                kept.append({**annotations[index], "segmentation": encode_rle(mask), "area": int(mask.sum())})
-    write_json(output, {**read_json(boxes, ()), "annotations": kept})
-    return len(kept), num_boxes
+    kept: list[dict[str, Any]] = []
+    faults: list[str] = []
+    try:
+        for id_ in track(file.annotated, "pictures", console=Console(stderr=True)):
+            try:
+                kept += _find_in_picture(pictures[id_], file, id_, corners[id_], opinion)
+            except (OSError, ValueError) as error:
+                faults.append(str(error))
+    finally:  # what was found so far is kept, whatever stops the rest
+        write_json(output, {**contents, "annotations": kept})
+    return len(kept), sum(map(len, corners.values())), faults
 
 
-def _corners(bbox: Sequence[float]) -> list[float]:
-    x, y, width, height = map(float, bbox)
-    if not (width > 0 and height > 0):
-        raise ValueError(f"it is {bbox}, but it must be [x, y, width, height] with a positive width and height")
-    return [x, y, x + width, y + height]
+def _find_in_picture(
+    picture: Path, file: CocoFile, image_id: int, corners: Float[np.ndarray, "N 4"], opinion: BoxOpinion
+) -> list[dict[str, Any]]:
+    rgb = read_image(picture)
+    height, width = size = rgb.shape[:2]
+    if file.size(image_id) not in (None, size):
+        raise ValueError(f"{picture} has the size {size}, but {file.path} says {file.size(image_id)} of it")
+    corners = corners.clip(0, [width, height, width, height])
+    large = np.flatnonzero((corners[:, 2:] - corners[:, :2]).prod(1) >= MIN_BOX_AREA * height * width)
+    masks = (find_in_box(logits, box) for logits, box in zip(opinion(rgb, corners[large]), corners[large], strict=True))
+    annotations = file.annotations(image_id)
+    return [
+        {**annotations[index], "segmentation": encode_rle(mask), "area": int(mask.sum())}
+        for index, mask in zip(large, masks, strict=True)
+        if mask is not None
+    ]
+
+
+def _corners(annotation: dict[str, Any], path: Path) -> list[float]:
+    """A box's (x0, y0, x1, y1)."""
+    match annotation.get("bbox"):
+        case [int() | float(), int() | float(), int() | float(), int() | float()] as bbox if (
+            all(map(math.isfinite, bbox)) and min(bbox[2:]) >= 0
+        ):
+            x, y, width, height = bbox
+            return [x, y, x + width, y + height]
+        case other:
+            raise ValueError(
+                f"the bbox of annotation {annotation.get('id')} of {path} is {other!r}, but it must be "
+                "[x, y, width, height], four numbers, the last two not negative"
+            )
 
 
 def _box_iou(one: np.ndarray, other: np.ndarray) -> float:
@@ -140,17 +194,20 @@ def main() -> int:
     parser.add_argument("boxes", type=Path, metavar="BOXES.json", help="a COCO file")
     parser.add_argument("images", type=Path, metavar="IMAGES", help="the folder of its pictures")
     parser.add_argument("output", type=Path, metavar="MASKS.json", help="a COCO file to be written")
-    parser.add_argument(
-        "--model", default="nano", help="name or weights of the model that is asked, %(default)s by default"
-    )
+    parser.add_argument("--model", default="nano", help="a name or weights, %(default)s by default")
     arguments = parser.parse_args()
     try:
-        found, of = find_masks(arguments.boxes, arguments.images, arguments.output, arguments.model)
+        num_kept, num_boxes, faults = find_masks(arguments.boxes, arguments.images, arguments.output, arguments.model)
     except (OSError, ValueError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(f"{found} of {of} boxes have a mask in {arguments.output}")
-    return 0
+    except KeyboardInterrupt:
+        print(f"stopped; what was found so far is in {arguments.output}", file=sys.stderr)
+        return 130
+    for fault in faults:
+        print(f"passed over: {fault}", file=sys.stderr)
+    print(f"{num_kept} of {num_boxes} boxes have a mask in {arguments.output}")
+    return 1 if faults else 0
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from masklet.cli.console import UsageError
-from masklet.cli.inputs import collect_images, expand_patterns, output_stems
+from masklet.cli.inputs import collect_images, expand_patterns, output_stems, with_name
 
 
 def picture(path: Path) -> Path:
@@ -118,3 +118,9 @@ def test_a_pattern_of_pictures_that_lie_where_is_written_says_so(tmp_path: Path)
     assert paths == []
     assert failures[0].endswith("all that match lie in the folder that is written to: give another as --output")
     assert failures[1].endswith("no pictures match this")
+
+
+def test_what_is_said_of_a_picture_names_it_once():
+    path = Path("a/b.jpg")
+    assert with_name(path, ValueError("it is empty")) == "a/b.jpg: it is empty"
+    assert with_name(path, ValueError("a/b.jpg is empty")) == "a/b.jpg is empty"

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from pycocotools import mask as coco_mask
 
-from masklet.ops.rle import decode_rle, encode_rle, encode_rle_part, rle_area, rle_box, rle_runs
+from masklet.ops.rle import decode_rle, encode_rle, encode_rle_part, rle_area, rle_box, rle_runs, uncompressed_rle
 
 masks = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=40), elements=st.booleans())
 
@@ -123,3 +123,9 @@ def test_damage_never_reads_past_the_mask(mask: np.ndarray, data: st.DataObject)
     except ValueError:
         return
     assert decoded.shape == mask.shape
+
+
+def test_uncompressed_counts_are_run_lengths():
+    mask = np.zeros((2, 3), bool)
+    mask[:, 1] = True
+    assert uncompressed_rle(encode_rle(mask)) == {"size": [2, 3], "counts": [2, 2, 2]}

@@ -244,3 +244,7 @@ def test_a_gpu_finds_the_same(remembering_model, image):
         remembering_model.to("cpu")
     assert [record.point for record in there] == [record.point for record in here]
     assert [record.area for record in there] == pytest.approx([record.area for record in here], abs=5)
+
+
+def test_masks_are_cleaned_at_the_threshold_that_they_are_cut_at(tiny):
+    assert MaskGenerator(Sam2(tiny), GeneratorOptions(mask_threshold=-2.0)).predictor.mask_threshold == -2

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from masklet.ops.rle import decode_rle
-from masklet.training.masks_by_box import find_in_box, find_masks, main
+from masklet.training.masks_by_box import BoxOpinion, find_in_box, find_masks, main
 
 SIZE = (60, 80)
 BOX = np.array([20.0, 10.0, 50.0, 40.0])
@@ -30,10 +30,10 @@ def test_a_mask_that_fills_its_box_is_kept():
 
 
 def test_what_is_far_outside_the_box_and_what_is_tiny_does_not_count():
-    logits = logits_of((20, 10, 50, 30), (60, 0, 80, 60), (30, 39, 32, 40))
-    mask = find_in_box(logits, np.array([20.0, 10.0, 50.0, 31.0]))
+    logits = logits_of((20, 10, 50, 37), (60, 0, 80, 60), (30, 39, 32, 40))
+    mask = find_in_box(logits, BOX)
     assert mask is not None
-    assert mask.sum() == 600
+    assert mask.sum() == 30 * 27
 
 
 @pytest.mark.parametrize(
@@ -88,11 +88,35 @@ def test_nano_finds_what_is_in_boxes(tmp_path, monkeypatch, capsys):
     assert (square & truth).sum() > 0.9 * (square | truth).sum()
 
 
+def test_boxes_are_clipped_and_small_ones_left_out(tmp_path):
+    boxes = write_boxes(tmp_path, bbox=[-400, 30, 540, 100])
+    contents = json.loads(boxes.read_text())
+    contents["annotations"][1]["bbox"] = [200, 140, 30, 30]  # 1.2% of the picture are 922 pixels
+    boxes.write_text(json.dumps(contents))
+    num_kept, num_boxes, faults = find_masks(boxes, tmp_path, tmp_path / "masks.json", "nano")
+    assert (num_kept, num_boxes, faults) == (0, 3, [])  # from -400 it is a box of the whole left side, not of the disk
+
+
+def test_a_mirrored_picture_has_mirrored_masks():
+    """As each picture is looked at both ways round; more boxes than are asked about at once."""
+    opinion = BoxOpinion("nano")
+    rgb = np.random.default_rng(0).integers(0, 255, (96, 128, 3), np.uint8)
+    left, top = (np.arange(10) * step + 2.0 for step in (8, 5))
+    boxes = np.stack([left, top, left + 30, top + 40], axis=1)
+    logits = np.stack(list(opinion(rgb, boxes)))
+    assert logits.shape == (10, 96, 128)
+    mirrored = np.stack([128 - boxes[:, 2], boxes[:, 1], 128 - boxes[:, 0], boxes[:, 3]], axis=1)
+    again = np.stack(list(opinion(np.ascontiguousarray(rgb[:, ::-1]), mirrored)))[..., ::-1]
+    np.testing.assert_allclose(again, logits, atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"bbox": [1, 2, 0, 4]}, "positive width"),
-        ({"bbox": [1, 2, 3]}, "bbox of image 1"),
+        ({"bbox": [1, 2, -1, 4]}, r"annotation 5 .*not negative"),
+        ({"bbox": [1, 2, 3]}, r"annotation 5 .*\[1, 2, 3\]"),
+        ({"bbox": [1, 2, float("nan"), 4]}, "annotation 5 .*nan"),
+        ({"bbox": None}, "annotation 5 .*None"),
         ({"image_id": 9}, "image 9"),
     ],
 )
@@ -103,9 +127,37 @@ def test_boxes_that_make_no_sense(tmp_path, changes, words):
     assert not (tmp_path / "masks.json").exists()
 
 
-def test_a_picture_that_is_not_there(tmp_path, monkeypatch, capsys):
+def test_the_boxes_are_not_written_over(tmp_path):
     boxes = write_boxes(tmp_path)
+    before = boxes.read_text()
+    with pytest.raises(ValueError, match="another file"):
+        find_masks(boxes, tmp_path, boxes, "nano")
+    assert boxes.read_text() == before
+
+
+def test_what_is_missing_is_said_before_anything_is_looked_for(tmp_path, monkeypatch, capsys):
+    boxes = write_boxes(tmp_path)
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        find_masks(boxes, tmp_path, tmp_path / "no" / "masks.json", "nano")
     (tmp_path / "shapes.png").unlink()
     monkeypatch.setattr(sys, "argv", ["masks_by_box", str(boxes), str(tmp_path), str(tmp_path / "masks.json")])
     assert main() == 1
     assert "shapes.png" in capsys.readouterr().err
+
+
+def test_pictures_that_cannot_be_read_are_passed_over(tmp_path, monkeypatch, capsys):
+    boxes = write_boxes(tmp_path)
+    contents = json.loads(boxes.read_text())
+    for number, name in ((2, "broken.png"), (3, "small.png")):
+        contents["images"].append({"id": number, "file_name": name, "height": 240, "width": 320})
+        contents["annotations"].append({**contents["annotations"][0], "id": 10 + number, "image_id": number})
+    boxes.write_text(json.dumps(contents))
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    Image.new("RGB", (160, 120)).save(tmp_path / "small.png")
+    monkeypatch.setattr(sys, "argv", ["masks_by_box", str(boxes), str(tmp_path), str(tmp_path / "masks.json")])
+    assert main() == 1
+    said = capsys.readouterr()
+    assert "2 of 5 boxes" in said.out
+    assert "broken.png" in said.err
+    assert "(120, 160)" in said.err
+    assert len(json.loads((tmp_path / "masks.json").read_text())["annotations"]) == 2

@@ -5,19 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from masklet.io.images import ImageLike, preprocess_float
-from masklet.ops.masks import clean_logits
 from masklet.predictors.image import ImagePredictor
 from masklet.types import ImageFeatures
 
 
 class FloatPredictor(ImagePredictor):
-    """An `ImagePredictor` whose images become floats before they are resized, and are resized in one piece.
-
-    Masks that are specks alone are removed like others' specks, as the original does.
-    """
+    """An `ImagePredictor` whose images become floats before they are resized, and are resized in one piece."""
 
     @torch.no_grad()
     def encode_batch(self, images: Sequence[ImageLike]) -> ImageFeatures:
@@ -32,7 +27,3 @@ class FloatPredictor(ImagePredictor):
             squares.append(preprocess_float(pixels.float().div_(scale), self.model.config.image_size))
         features = self.model.encode_image(torch.stack(squares).to(self.model.device, self.model.dtype))
         return replace(features, image_sizes=tuple((array.shape[0], array.shape[1]) for array in arrays))
-
-    def clean(self, low_res: Tensor) -> Tensor:
-        """Low-res logits (..., h, w) without holes and specks of at most `max_hole_area` and `max_sprinkle_area`."""
-        return clean_logits(low_res, self.max_hole_area, self.max_sprinkle_area, self.mask_threshold)

@@ -43,6 +43,7 @@ class SAM2ImagePredictor:
             mask_threshold=mask_threshold,
             max_hole_area=max_hole_area,
             max_sprinkle_area=max_sprinkle_area,
+            keep_largest=False,
             stability=base.stability,
         )
         self.reset_predictor()

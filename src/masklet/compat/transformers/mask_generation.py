@@ -166,6 +166,7 @@ class MaskGenerationPipeline:
             mask_threshold=settings.mask_threshold,
             max_hole_area=settings.max_hole_area or 0.0,
             max_sprinkle_area=settings.max_sprinkle_area or 0.0,
+            keep_largest=False,  # as post_process_masks does
         )
         parts = []
         for crop in crop_grid(image_size, settings.crops_n_layers, settings.crop_overlap_ratio):

@@ -27,6 +27,8 @@ def _data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("coco", "caltech101", "pets", "cats"):
         for part in ("images", "masks"):
             (tmp_path / "nano_data" / name / part).mkdir(parents=True)
+    (tmp_path / "nano_data" / "boxes" / "images").mkdir(parents=True)
+    (tmp_path / "nano_data" / "boxes" / "masks.json").touch()
     monkeypatch.chdir(tmp_path)
 
 
