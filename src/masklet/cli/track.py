@@ -19,7 +19,7 @@ from masklet.cli.track_run import Speed, carry_out, conclude, draw_results
 from masklet.model import Sam2
 from masklet.predictors.passes import plan_passes
 from masklet.predictors.video import SessionOptions, VideoSession
-from masklet.tracking.policy import RELEASED_POLICY
+from masklet.tracking.policy import RELEASED_POLICY, suited_policy
 from masklet.types import FrameSource
 
 
@@ -126,7 +126,7 @@ def make_session(
     options = SessionOptions(non_overlapping=tracking.non_overlapping, state="cpu")
     if resume is not None:
         return VideoSession.load(resume.session, model, source, options=options)
-    policy = replace(RELEASED_POLICY, max_hole_area=tracking.hole_area)
+    policy = replace(suited_policy(model.config), max_hole_area=tracking.hole_area)
     session = VideoSession(model, source, policy=policy, options=options)
     give_prompts(session, prompts)
     return session

@@ -30,7 +30,7 @@ from masklet.predictors.passes import Direction, Pass, check_max_frames, plan_pa
 from masklet.predictors.session_file import SessionState, read_session, write_session
 from masklet.predictors.session_options import DEFAULT_OPTIONS, SessionOptions
 from masklet.predictors.video_prompts import parse_mask, parse_points
-from masklet.tracking.policy import RELEASED_POLICY, TrackingPolicy
+from masklet.tracking.policy import TrackingPolicy, suited_policy
 from masklet.tracking.tracked_object import TrackedObject
 from masklet.tracking.tracker import Tracker
 from masklet.types import FrameMasks, FrameSource
@@ -40,7 +40,8 @@ class VideoSession:
     """Follows objects through one video. Object ids are numbers of the caller's choice.
 
     video: see `open_video`; None for a stream whose frames are given to `step`. Prompts are in pixels of the video's
-    frames. A session is a context manager; `close` lets go of files and threads.
+    frames. policy: None is what suits the model, see `tracking.policy.suited_policy`. A session is a context manager;
+    `close` lets go of files and threads.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class VideoSession:
         model: Sam2,
         video: VideoLike | None = None,
         *,
-        policy: TrackingPolicy = RELEASED_POLICY,
+        policy: TrackingPolicy | None = None,
         options: SessionOptions = DEFAULT_OPTIONS,
     ) -> None:
         self.model = model
@@ -63,7 +64,7 @@ class VideoSession:
             else:
                 self._live = LiveFrames(opened)  # type: ignore[arg-type]
         self._path = str(Path(video).resolve()) if self.source is not None and isinstance(video, str | Path) else None
-        self.tracker: Tracker[int] = Tracker(model, policy, self.num_frames, keep)
+        self.tracker: Tracker[int] = Tracker(model, policy or suited_policy(model.config), self.num_frames, keep)
         self._features = FrameFeatures(
             model, self._pixels, options.feature_cache_size if self.source is not None else 1
         )

@@ -1,8 +1,8 @@
 """How tracking is done where the weights leave a choice. The defaults are those of the released predictors."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from masklet.config import MemoryConfig
+from masklet.config import MemoryConfig, ModelConfig, is_nano
 from masklet.ops.multimask import RELEASED_STABILITY, StabilityPolicy
 
 
@@ -79,3 +79,12 @@ class TrackingPolicy:
 
 
 RELEASED_POLICY = TrackingPolicy()
+
+NANO_POLICY = replace(RELEASED_POLICY, max_conditioning_frames=3)
+"""`nano` was taught with three prompted frames at most. Of five videos corrected on seven frames it loses an object
+altogether where it looks at all of them; at the nearest three, corrections go on helping (J&F of 64.4, not 61.2)."""
+
+
+def suited_policy(config: ModelConfig) -> TrackingPolicy:
+    """What suits a model: the released policy, and for `nano` its own."""
+    return NANO_POLICY if is_nano(config) else RELEASED_POLICY

@@ -2,7 +2,8 @@
 
 import pytest
 
-from masklet.tracking.policy import RELEASED_POLICY, MemoryPolicy, TrackingPolicy
+from masklet.config import preset
+from masklet.tracking.policy import RELEASED_POLICY, MemoryPolicy, TrackingPolicy, suited_policy
 
 
 def test_the_defaults_are_the_released_ones():
@@ -31,3 +32,8 @@ def test_policies_that_make_no_sense(wrong, message):
 
 def test_the_least_that_makes_sense():
     TrackingPolicy(memory_stride=1, max_conditioning_frames=2, max_hole_area=0)
+
+
+def test_what_suits_a_model():
+    assert suited_policy(preset("sam2.1_hiera_tiny")) == RELEASED_POLICY
+    assert suited_policy(preset("nano").with_image_size(192)).max_conditioning_frames == 3
