@@ -28,17 +28,18 @@ from torch import Tensor
 
 from masklet.checkpoint.load import load_weights
 from masklet.datasets.image_data import find_picture
-from masklet.io.files import read_json, write_json
+from masklet.io.files import write_json
 from masklet.io.formats.coco_file import CocoFile
 from masklet.io.images import preprocess_batch, read_image
+from masklet.model import Sam2
 from masklet.ops.coordinates import to_model_pixels
 from masklet.ops.masks import resize_logits
 from masklet.ops.regions import remove_small_islands
 from masklet.ops.rle import encode_rle
 from masklet.types import ImageFeatures, Points
 
-SIZES = (0.78, 1.0, 1.22)
-"""Sides at which a picture is looked at, as shares of the model's own."""
+OTHER_SIZES = (0.78, 1.22)
+"""Sides at which a picture is looked at besides the model's own, as shares of it."""
 
 STRIDE = 32
 """Sides of a model are multiples of it."""
@@ -70,36 +71,36 @@ class BoxOpinion:
 
     def __init__(self, weights: str) -> None:
         own = load_weights(weights).eval()
-        sides = [round(own.config.image_size * share / STRIDE) * STRIDE for share in SIZES]
-        self.models = [load_weights(weights, image_size=side).eval() for side in sides]
+        sides = [round(own.config.image_size * share / STRIDE) * STRIDE for share in OTHER_SIZES]
+        self.models = [own, *(load_weights(weights, image_size=side).eval() for side in sides)]
 
     def __call__(
         self, rgb: UInt8[np.ndarray, "H W 3"], boxes: Float[np.ndarray, "N 4"]
     ) -> Iterator[Float[np.ndarray, "H W"]]:
         """The mean logits of all sizes and both ways round, for each box (x0, y0, x1, y1) in pixels."""
         size = rgb.shape[0], rgb.shape[1]
-        looks = [(self._encode(rgb, side), self._encode(rgb[:, ::-1], side)) for side in range(len(self.models))]
+        looks = [(model, _encode(model, rgb), _encode(model, rgb[:, ::-1])) for model in self.models]
         corners = torch.from_numpy(boxes.reshape(-1, 2, 2)).float()
         for group in corners.split(BOXES_AT_ONCE):
             mirrored = torch.stack([size[1] - group[:, [1, 0], 0], group[..., 1]], dim=-1)
             total = torch.zeros(len(group), *size)
-            for index, (straight, reverse) in enumerate(looks):
-                total += self._decode(straight, group, size, index)
-                total += self._decode(reverse, mirrored, size, index).flip(-1)
+            for model, straight, reverse in looks:
+                total += _decode(model, straight, group, size)
+                total += _decode(model, reverse, mirrored, size).flip(-1)
             yield from (total / (2 * len(self.models))).numpy()
 
-    @torch.inference_mode()
-    def _encode(self, rgb: np.ndarray, index: int) -> ImageFeatures:
-        model = self.models[index]
-        return model.encode_image(preprocess_batch([np.ascontiguousarray(rgb)], model.config.image_size))
 
-    @torch.inference_mode()
-    def _decode(self, features: ImageFeatures, corners: Tensor, size: tuple[int, int], index: int) -> Tensor:
-        model = self.models[index]
-        prompts = model.encode_prompts(Points.of_boxes(to_model_pixels(corners, size, model.config.image_size)))
-        decoded = model.decode_masks(model.attend_memory(features.stride16), features, prompts)
-        single = decoded.logits[:, :1].float().clamp(-SURE_LOGIT, SURE_LOGIT)
-        return resize_logits(single, size)[:, 0]
+@torch.inference_mode()
+def _encode(model: Sam2, rgb: np.ndarray) -> ImageFeatures:
+    return model.encode_image(preprocess_batch([np.ascontiguousarray(rgb)], model.config.image_size))
+
+
+@torch.inference_mode()
+def _decode(model: Sam2, features: ImageFeatures, corners: Tensor, size: tuple[int, int]) -> Tensor:
+    prompts = model.encode_prompts(Points.of_boxes(to_model_pixels(corners, size, model.config.image_size)))
+    decoded = model.decode_masks(model.attend_memory(features.stride16), features, prompts)
+    single = decoded.logits[:, :1].float().clamp(-SURE_LOGIT, SURE_LOGIT)
+    return resize_logits(single, size)[:, 0]
 
 
 def find_in_box(logits: Float[np.ndarray, "H W"], box: Float[np.ndarray, "4"]) -> Bool[np.ndarray, "H W"] | None:
@@ -129,7 +130,6 @@ def find_masks(boxes: Path, images: Path, output: Path, weights: str) -> tuple[i
     if not output.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {output.parent} to write {output.name} into")
     file = CocoFile(boxes)
-    contents = read_json(boxes, ())
     pictures = {id_: find_picture(file.file_name(id_), [images]) for id_ in file.annotated}
     for picture in pictures.values():
         if not picture.is_file():
@@ -145,7 +145,7 @@ def find_masks(boxes: Path, images: Path, output: Path, weights: str) -> tuple[i
             except (OSError, ValueError) as error:
                 faults.append(str(error))
     finally:  # what was found so far is kept, whatever stops the rest
-        write_json(output, {**contents, "annotations": kept})
+        write_json(output, {**file.contents, "annotations": kept})
     return len(kept), sum(map(len, corners.values())), faults
 
 

@@ -24,14 +24,14 @@ FEWEST_NUMBERS = 6
 class CocoFile:
     """The pictures of an annotation file, by their ids, and what is annotated on each.
 
-    categories: names by id, none where the file has none.
+    contents: all that the file holds, as it has it. categories: names by id, none where the file has none.
     FileNotFoundError; ValueError, naming the file, for what is no JSON, lacks `images` or `annotations`, or annotates a
     picture that it does not list.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        contents = read_json(self.path, ("images", "annotations"))
+        self.contents = contents = read_json(self.path, ("images", "annotations"))
         for key in ("images", "annotations"):
             if not isinstance(contents[key], list):
                 raise ValueError(f"{path} has no list {key!r}: a COCO file has images and annotations")
