@@ -14,6 +14,7 @@ from masklet.training.data.loader import LoaderConfig
 from masklet.training.data.pictures import PictureConfig
 from masklet.training.data.transforms import TransformConfig
 from masklet.training.data.videos import VideoClipsConfig
+from masklet.training.drift import DriftConfig
 from masklet.training.lora import LoraConfig
 from masklet.training.losses import LossConfig
 from masklet.training.optimise import OptimiserConfig
@@ -50,6 +51,7 @@ SECTIONS = {
     "`data.transforms.jitter` and `frame_jitter`": JitterConfig,
     "`data.loader`": LoaderConfig,
     "`prompts`": PromptConfig,
+    "`drift`": DriftConfig,
     "`loss`": LossConfig,
     "`optimiser`": OptimiserConfig,
     "`optimiser.schedule`": ScheduleConfig,

@@ -125,6 +125,7 @@ def prepare_run(config: RunConfig) -> PreparedRun:
         plan=plan_for(sources, config.run.seed),
         sources=sources,
         prompts=tuple(source.prompts or config.prompts for source in config.data.train),
+        drift=config.drift,
         loss=config.loss,
         precision=config.run.precision,
         loader=config.data.loader,

@@ -13,6 +13,7 @@ import torch
 from masklet.model import Sam2
 from masklet.training.data.loader import Destination, LoaderConfig, TrainingSource, batches
 from masklet.training.data.plan import Plan
+from masklet.training.drift import DriftConfig
 from masklet.training.losses import LossConfig
 from masklet.training.precision import Precision, precision
 from masklet.training.prompts import PromptConfig
@@ -31,6 +32,7 @@ class Lessons:
     sources: tuple[TrainingSource, ...]
     prompts: tuple[PromptConfig, ...]
     loss: LossConfig
+    drift: DriftConfig = field(default_factory=DriftConfig)
     precision: Precision = "float32"
     loader: LoaderConfig = field(default_factory=LoaderConfig)
 
@@ -47,6 +49,7 @@ class Lessons:
                 model,
                 batch,
                 self.prompts[self.plan.source(number)],
+                self.drift,
                 self.loss,
                 np.random.default_rng([seed, number, DECISIONS]),
                 torch.Generator().manual_seed(int(clicks[0])),

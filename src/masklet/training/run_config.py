@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from masklet.config import PRESETS
+from masklet.training.drift import DriftConfig
 from masklet.training.lora import LoraConfig
 from masklet.training.losses import LossConfig
 from masklet.training.optimise import OptimiserConfig
@@ -122,6 +123,7 @@ class RunConfig:
     model: ModelSection = field(default_factory=ModelSection)
     data: DataSection
     prompts: PromptConfig = field(default_factory=PromptConfig)
+    drift: DriftConfig = field(default_factory=DriftConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     average: AverageConfig | None = None

@@ -3,7 +3,8 @@
 The frames with prompts come first, the others follow in temporal order, each by the step of inference
 (`masklet.tracking.step`) with memories that carry gradients. A corrected frame is decoded again and again, with a click
 more each time and the logits so far, which carry gradients, too. All passes count. A still image is a clip of one
-frame, of which nothing need be remembered.
+frame, of which nothing need be remembered. What is remembered of frames without prompts may be spoilt on purpose
+(`masklet.training.drift`).
 
 As in the released training code, memories are made of probabilities, and frames look at object pointers of prompted
 frames that lie ahead. Unlike there, a true mask that is taken as the answer has no loss: it would be a constant. And
@@ -26,6 +27,7 @@ from masklet.ops.masks import MASK_LOGIT, resize_logits
 from masklet.tracking.memory_bank import MemoryBank
 from masklet.tracking.policy import MemoryPolicy
 from masklet.tracking.step import MAX_AMBIGUOUS_POINTS, ObjectMasks, adopt_masks, answer, look_back, remember
+from masklet.training.drift import Drift, DriftConfig, draw_drift
 from masklet.training.losses import LossConfig, Losses, Target, mask_losses
 from masklet.training.prompts import (
     Correction,
@@ -87,17 +89,20 @@ def train_step(
     model: Sam2,
     batch: ClipBatch,
     prompts: PromptConfig,
+    drift: DriftConfig,
     loss: LossConfig,
     decisions: np.random.Generator,
     generator: torch.Generator,
 ) -> StepLosses:
     """Losses on a batch.
 
-    decisions: draws which frames are prompted how; the same in all processes. generator: draws where clicks fall.
+    decisions: draws which frames are prompted how; the same in all processes. generator: draws where clicks fall, and
+    which memories go wrong.
     """
     plan = draw_plan(prompts, len(batch.pixels), decisions)
     conditioning = {*plan.prompts, *(plan.corrections if prompts.corrected_frames_condition else ())}
-    follower = _Follower(model, batch, conditioning)
+    errors = draw_drift(drift, batch.clip_of_object, len(batch.pixels), generator)
+    follower = _Follower(model, batch, conditioning, errors)
     passes: dict[int, list[_Pass]] = {}
     order = [*plan.prompts, *(frame for frame in range(len(batch.pixels)) if frame not in plan.prompts)]
     for frame in order:
@@ -119,10 +124,11 @@ def train_step(
 class _Follower:
     """The objects of a batch, and what is remembered of them: of all on the same frames, so one bank is enough."""
 
-    def __init__(self, model: Sam2, batch: ClipBatch, conditioning: set[int]) -> None:
+    def __init__(self, model: Sam2, batch: ClipBatch, conditioning: set[int], errors: Drift | None) -> None:
         self.model = model
         self.batch = batch
         self.conditioning = conditioning
+        self.errors = errors
         self.features = encode_frames(model, batch)
         policy = MemoryPolicy.of_model(model.config.memory)
         self.bank = MemoryBank[Tensor, Tensor](policy)
@@ -153,8 +159,11 @@ class _Follower:
 
     def remember(self, frame: int, found: ObjectMasks) -> None:
         """For the frames that come later."""
+        conditioning = frame in self.conditioning
+        if self.errors is not None and not conditioning:
+            found = self.errors.spoil(frame, found, self.model.no_object_pointer)
         memory = remember(self.model, self.features[frame], found)
-        self.bank.add(frame, memory, found.pointers, conditioning=frame in self.conditioning)
+        self.bank.add(frame, memory, found.pointers, conditioning=conditioning)
 
 
 def encode_frames(model: Sam2, batch: ClipBatch) -> list[ImageFeatures]:

@@ -17,6 +17,7 @@ from masklet.training.assemble import FUSER_SCALE, build_model, make_fabric, pre
 from masklet.training.data.loader import Destination
 from masklet.training.data.transforms import Transforms
 from masklet.training.data.videos import VideoClipsConfig
+from masklet.training.drift import DriftConfig
 from masklet.training.lora import LoraConfig, load_lora, merge_lora
 from masklet.training.prompts import PromptConfig
 from masklet.training.run_config import ModelSection, RunSection
@@ -131,7 +132,9 @@ def test_sources_have_what_they_need(make_run, make_squares, pictures, tmp_path)
         SourceConfig(clips=ScenesConfig(root=pictures, image_size=128)),
     )
     sources = tuple(replace(source, weight=1.0) for source in sources)
-    run = prepare_run(replace(config, data=replace(config.data, train=sources)))
+    drift = DriftConfig(probability=0.5)
+    run = prepare_run(replace(config, data=replace(config.data, train=sources), drift=drift))
+    assert run.lessons.drift is drift
     made = run.lessons.sources
     assert [isinstance(source.transform, Transforms) for source in made] == [True, True, False, False, True]
     assert [source.with_centres for source in made] == [False, True, False, False, False]

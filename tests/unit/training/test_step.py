@@ -14,6 +14,7 @@ from masklet.model import Sam2
 from masklet.ops.masks import innermost_point, resize_logits
 from masklet.tracking.memory_bank import MemoryBank
 from masklet.tracking.step import ABSENT_LOGIT
+from masklet.training.drift import DriftConfig
 from masklet.training.losses import LossConfig, Target, mask_losses
 from masklet.training.precision import precision
 from masklet.training.prompts import PromptConfig
@@ -100,13 +101,18 @@ CLIP = make_batch(3, (0, 0, 1), absent=((2, 1),))
 
 
 def run(
-    model: Sam2, batch: ClipBatch, prompts: PromptConfig, loss: LossConfig = LOW_RES, seed: int = 0, clicks: int = 0
+    model: Sam2,
+    batch: ClipBatch,
+    prompts: PromptConfig,
+    loss: LossConfig = LOW_RES,
+    seed: int = 0,
+    clicks: int = 0,
+    drift: float = 0.0,
 ) -> StepLosses:
     if isinstance(model, Recorder):
         model.forget()
-    return train_step(
-        model, batch, prompts, loss, np.random.default_rng(seed), torch.Generator().manual_seed(seed + clicks)
-    )
+    decisions, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed + clicks)
+    return train_step(model, batch, prompts, DriftConfig(probability=drift), loss, decisions, generator)
 
 
 def test_images_are_encoded_once_and_all_objects_decoded_together(model):
@@ -244,6 +250,23 @@ def test_memories_are_made_of_probabilities_of_the_last_prediction(model):
     last = model.decoded[3].logits[:, :1]
     torch.testing.assert_close(model.memorised[0], resize_logits(last, (SIDE, SIDE)).sigmoid())
     assert len(model.memorised) == 2
+
+
+def test_memories_that_drift_are_spoilt_but_not_those_of_prompts(model):
+    clip = make_batch(4, (0, 0, 1))
+    run(model, clip, MASKS)
+    right, targets = model.memorised, model.decoded
+    found = run(model, clip, MASKS, drift=1.0)
+    assert torch.equal(model.memorised[0], right[0]), "the mask that was given"
+    spoilt = [not torch.equal(*pair) for pair in zip(model.memorised, right, strict=True)]
+    assert spoilt == [False, True, True]
+    assert torch.equal(model.decoded[1].logits, targets[1].logits), "nothing was wrong yet"
+    assert not torch.equal(model.decoded[3].logits, targets[3].logits)
+    loss = torch.zeros(())
+    for frame in (1, 2, 3):
+        target = Target.of_masks(clip.masks[frame], LOW_RES)
+        loss = loss + mask_losses(model.decoded[frame], target, True, LOW_RES).total(LOW_RES)
+    torch.testing.assert_close(found.total, loss / 3)
 
 
 def test_what_the_object_score_misses_is_shown_as_nothing_and_clicked(model):
