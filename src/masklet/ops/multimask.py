@@ -38,3 +38,15 @@ def single_mask(
         return first
     stable = stability_score(logits[:, 0], policy.delta, empty=1.0) >= policy.threshold
     return torch.where(stable, first, best_multimask(iou_scores))
+
+
+def choose_candidates(
+    logits: Float[Tensor, "B M H W"],
+    iou_scores: Float[Tensor, "B M"],
+    multimask: bool,
+    policy: StabilityPolicy | None,
+) -> Int[Tensor, "B N"]:
+    """Indices of the candidates that are the answer: the multimasks, or the one mask to use."""
+    if multimask:
+        return torch.arange(1, logits.shape[1], device=logits.device).expand(len(logits), -1)
+    return single_mask(logits, iou_scores, policy)[:, None]

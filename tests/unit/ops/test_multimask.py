@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from masklet.ops.multimask import RELEASED_STABILITY, StabilityPolicy, best_multimask, single_mask
+from masklet.ops.multimask import RELEASED_STABILITY, StabilityPolicy, best_multimask, choose_candidates, single_mask
 
 SIDE = 20
 
@@ -83,3 +83,12 @@ def test_the_rule_written_out(seed, delta, threshold):
         stable = outer == 0 or inner / outer >= threshold
         best = max((1, 2, 3), key=lambda mask, prompt=prompt: scores[prompt, mask].item())
         assert found[prompt] == (0 if stable else best)
+
+
+@pytest.mark.parametrize("policy", [None, RELEASED_STABILITY])
+def test_the_answer_is_all_multimasks_or_one_mask(policy):
+    logits = torch.cat([logits_with(inner, 100) for inner in (100, 10)])
+    scores = torch.tensor([[0.0, 0.1, 0.2, 0.3], [0.9, 0.1, 0.2, 0.3]])
+    assert choose_candidates(logits, scores, True, policy).tolist() == [[1, 2, 3], [1, 2, 3]]
+    one = choose_candidates(logits, scores, False, policy)
+    assert one.tolist() == single_mask(logits, scores, policy)[:, None].tolist()

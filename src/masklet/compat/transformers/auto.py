@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from masklet.compat.transformers.config_base import CONFIG_FILE, PreTrainedConfig, read_json
+from masklet.compat.transformers.config_base import CONFIG_FILE, PreTrainedConfig
 from masklet.compat.transformers.hub import HubOptions, find_file, find_optional
 from masklet.compat.transformers.image_processor import Sam2ImageProcessor
+from masklet.compat.transformers.json_file import read_json
 from masklet.compat.transformers.model import Sam2Model
 from masklet.compat.transformers.pretrained import PreTrainedModel
 from masklet.compat.transformers.processing_base import PROCESSOR_FILE

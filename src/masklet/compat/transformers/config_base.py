@@ -1,7 +1,6 @@
 """What all configurations have in common: fields by name, JSON, and files that `transformers` reads and writes."""
 
 import copy
-import json
 from collections.abc import Callable
 from dataclasses import KW_ONLY, MISSING, dataclass, field, fields
 from functools import wraps
@@ -11,7 +10,7 @@ from typing import Any, ClassVar, TypeVar
 import torch
 
 from masklet.compat.transformers.hub import HubOptions, find_file
-from masklet.io.files import write_atomically
+from masklet.compat.transformers.json_file import JsonFile, read_json
 
 CONFIG_FILE = "config.json"
 
@@ -49,7 +48,7 @@ def takes_more(cls: _Class) -> _Class:
 
 
 @dataclass(repr=False)
-class PreTrainedConfig:
+class PreTrainedConfig(JsonFile):
     """A configuration: attributes that can be read and set, under the names that `transformers` has for them."""
 
     model_type: ClassVar[str] = ""
@@ -85,9 +84,6 @@ class PreTrainedConfig:
     @property
     def _attn_implementation(self) -> str | None:
         return self.attn_implementation
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__} {self.to_json_string()}"
 
     @classmethod
     def field_names(cls) -> tuple[str, ...]:
@@ -135,32 +131,10 @@ class PreTrainedConfig:
         values = {name: _plain(self.__dict__[name]) for name in names if name not in _UNSAVED and name[0] != "_"}
         return {"model_type": self.model_type} | values
 
-    def to_json_string(self) -> str:
-        """All values as JSON."""
-        return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
-
-    def to_json_file(self, json_file_path: str | Path) -> None:
-        """Write all values as JSON. Missing folders are made."""
-        path = Path(json_file_path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with write_atomically(path) as temporary:
-            temporary.write_text(self.to_json_string(), encoding="utf-8")
-
     def update(self, values: dict[str, Any]) -> None:
         """Set several values."""
         for name, value in values.items():
             setattr(self, name, _made(self.parts[name], name, value) if name in self.parts else value)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file. OSError, as of `transformers`, where it holds none."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise OSError(f"{path} is not readable as JSON: {error}") from None
-    if not isinstance(values, dict):
-        raise OSError(f"{path} is not a JSON object")
-    return values
 
 
 def make_folder(save_directory: str | Path) -> Path:

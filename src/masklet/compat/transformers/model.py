@@ -25,7 +25,7 @@ from masklet.compat.transformers.vision import Sam2VisionModel, Wanted, checked_
 from masklet.model import Sam2
 from masklet.model.mask_decoder import MaskDecoder
 from masklet.model.prompt_encoder import PADDING, PromptEncoder
-from masklet.ops.multimask import StabilityPolicy, single_mask
+from masklet.ops.multimask import StabilityPolicy, choose_candidates
 from masklet.types import DecodedMasks, ImageFeatures, PromptEmbeddings
 
 
@@ -169,12 +169,10 @@ class Sam2Model(PreTrainedModel):
 
     def _chosen(self, decoded: DecodedMasks, multimask_output: bool) -> tuple[Tensor, Tensor]:
         """Logits (B * P, M, h, w) and IoU scores (B * P, M) of three candidates or of one."""
-        if multimask_output:
-            return decoded.logits[:, 1:], decoded.iou_scores[:, 1:]
         policy = None if self.training else self._stability()
-        chosen = single_mask(decoded.logits, decoded.iou_scores, policy)
-        rows = torch.arange(len(chosen), device=chosen.device)
-        return decoded.logits[rows, chosen][:, None], decoded.iou_scores[rows, chosen][:, None]
+        chosen = choose_candidates(decoded.logits, decoded.iou_scores, multimask_output, policy)
+        rows = torch.arange(len(chosen), device=chosen.device)[:, None]
+        return decoded.logits[rows, chosen], decoded.iou_scores[rows, chosen]
 
     def _stability(self) -> StabilityPolicy | None:
         """When a single mask wavers; None where the configuration says not to look."""

@@ -5,14 +5,13 @@ files of the latter hold its parts too; beside older ones each part has a file o
 no argument goes by, of which old files have many, are passed over.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from masklet.compat.transformers.config_base import make_folder, read_json
+from masklet.compat.transformers.config_base import make_folder
 from masklet.compat.transformers.hub import HubOptions, find_file
-from masklet.io.files import write_atomically
+from masklet.compat.transformers.json_file import JsonFile, read_json
 
 PROCESSOR_FILE = "processor_config.json"
 
@@ -22,7 +21,7 @@ _WITHOUT_EFFECT = ("backend", "proxies", "trust_remote_code", "use_fast")
 _Settings = TypeVar("_Settings", bound="SavedSettings")
 
 
-class SavedSettings:
+class SavedSettings(JsonFile):
     """Something whose settings can be saved and loaded. The class variables say how.
 
     names: the settings, which are arguments of the constructor and attributes. type_key: the entry that names the
@@ -35,9 +34,6 @@ class SavedSettings:
     file_names: ClassVar[Sequence[str]]
     nested_keys: ClassVar[Sequence[str]] = ()
     parts: ClassVar[dict[str, type["SavedSettings"]]] = {}
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__} {self.to_json_string()}"
 
     @classmethod
     def from_dict(cls: type[_Settings], values: dict[str, Any], **changes: Any) -> _Settings:
@@ -96,15 +92,6 @@ class SavedSettings:
         return {name: value for name, value in values.items() if value is not None} | {
             self.type_key: type(self).__name__
         }
-
-    def to_json_string(self) -> str:
-        """The settings as JSON, in the order of their names."""
-        return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
-
-    def to_json_file(self, json_file_path: str | Path) -> None:
-        """Write the settings as JSON."""
-        with write_atomically(json_file_path) as temporary:
-            temporary.write_text(self.to_json_string(), encoding="utf-8")
 
     def save_pretrained(self, save_directory: str | Path) -> list[str]:
         """Write the settings into a folder, which is made if it is not there. Returns the paths of what was written."""
