@@ -40,13 +40,17 @@ def single_mask(
     return torch.where(stable, first, best_multimask(iou_scores))
 
 
-def choose_candidates(
+def answering(
     logits: Float[Tensor, "B M H W"],
     iou_scores: Float[Tensor, "B M"],
     multimask: bool,
     policy: StabilityPolicy | None,
-) -> Int[Tensor, "B N"]:
-    """Indices of the candidates that are the answer: the multimasks, or the one mask to use."""
+) -> tuple[slice, slice] | tuple[Tensor, Tensor]:
+    """What to index all that is of the candidates (B, M, ...) with, to have the answer.
+
+    That is the multimasks (B, M - 1, ...), or the one mask to use (B, 1, ...): without a policy always candidate 0.
+    """
     if multimask:
-        return torch.arange(1, logits.shape[1], device=logits.device).expand(len(logits), -1)
-    return single_mask(logits, iou_scores, policy)[:, None]
+        return slice(None), slice(1, None)
+    chosen = single_mask(logits, iou_scores, policy)[:, None]
+    return torch.arange(len(chosen), device=chosen.device)[:, None], chosen

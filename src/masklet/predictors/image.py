@@ -22,7 +22,7 @@ from masklet.config import is_nano
 from masklet.io.images import ImageLike, preprocess_batch, read_image
 from masklet.model import Sam2
 from masklet.ops.masks import clean_logits, resize_logits
-from masklet.ops.multimask import RELEASED_STABILITY, StabilityPolicy, choose_candidates
+from masklet.ops.multimask import RELEASED_STABILITY, StabilityPolicy, answering
 from masklet.predictors.prompts import PromptGroup, parse_prompt
 from masklet.types import DecodedMasks, ImageFeatures, MaskPrediction, Points, Prompt
 
@@ -159,12 +159,11 @@ class ImagePredictor:
             None if points is None else points.to(device), None if mask is None else mask.to(device)
         )
         decoded = self.model.decode_masks(self.model.attend_memory(features.stride16), features, encoded)
-        candidates = choose_candidates(decoded.logits, decoded.iou_scores, multimask, self.stability)
-        rows = torch.arange(len(candidates), device=device)[:, None]
+        answer = answering(decoded.logits, decoded.iou_scores, multimask, self.stability)
         return DecodedMasks(
-            logits=decoded.logits[rows, candidates].float(),
-            iou_scores=decoded.iou_scores[rows, candidates].float(),
-            tokens=decoded.tokens[rows, candidates],
+            logits=decoded.logits[answer].float(),
+            iou_scores=decoded.iou_scores[answer].float(),
+            tokens=decoded.tokens[answer],
             object_score=decoded.object_score.float(),
         )
 

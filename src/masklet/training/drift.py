@@ -2,29 +2,31 @@
 
 An error on a frame is remembered, the next frame believes it, and after a hundred frames a tracker follows a skirt, or
 the bed, instead of the child it was shown. Clips to train on are a few frames long, so hardly any of this is met there.
-Therefore what is remembered of frames that nobody prompted is spoilt for some objects, in one way, from some frame of
-the clip to its end: part of the mask is lost, or a neighbour is taken for part of it, or another object or nothing at
-all for the object. What is to be answered stays: prompted frames, whose memories stay right, say what the object is.
+Therefore what is remembered of frames that do not condition is spoilt for some objects, in one way, from some frame of
+the clip to its end: part of the mask is lost, or something beside it is taken along, or another object or nothing at
+all is taken for the object. What is to be answered stays, and so do the memories of conditioning frames, which say what
+the object is. What was spoilt carries no gradient to where it was found, since nothing was wrong there.
 
-The released training code has nothing like it.
+The object's pointer stays with a mask that was cut or that leaks, as there is none of such a mask. The released
+training code has nothing like all this.
 """
 
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from masklet.tracking.step import ABSENT_LOGIT, ObjectMasks
 
 WAYS = {"cut": 0.35, "leak": 0.35, "switch": 0.15, "lose": 0.15}
-"""How memories are spoilt, and how often each."""
+"""How memories are spoilt, and how often each. An object that is alone is lost instead of switched."""
 
 MAX_CUT = 0.8
-"""How far from its middle a mask is cut, in standard deviations of where its pixels are."""
+"""How far from its middle a mask is cut at most, to either side, in standard deviations of where its pixels are."""
 
-REACHES = (0.8, 2.0)
-"""How far the surplus of a leak lies from the mask, likewise."""
+SHIFTS = (0.8, 2.0)
+"""How far a mask is shifted to be its own leak, at least and at most, in the same measure."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,14 +34,14 @@ class DriftConfig:
     """Section `drift`: how often memories of frames without prompts are wrong."""
 
     probability: float = 0.0
-    """Of an object of a clip."""
+    """Of an object of a clip, at most: one may go wrong only when nobody looks any more."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.probability <= 1:
             raise ValueError(f"probability is {self.probability}, but a probability lies between 0 and 1")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Drift:
     """What goes wrong with the memories of N objects.
 
@@ -54,13 +56,17 @@ class Drift:
     amount: Float[Tensor, "N"]
     other: Int64[Tensor, "N"]
 
-    def spoil(self, frame: int, found: ObjectMasks, no_object_pointer: Float[Tensor, "C"]) -> ObjectMasks:
-        """What is remembered of a frame instead of what was found on it."""
+    def spoil(self, frame: int, found: ObjectMasks, no_object_pointer: Float[Tensor, "1 C"]) -> ObjectMasks:
+        """What is remembered of a frame instead of what was found on it: logits, pointers and whether it is there."""
         wrong = frame >= self.begin
         cut, leak, switch, lose = ((wrong & (self.way == index)) for index in range(len(WAYS)))
-        source = torch.where(switch, self.other, torch.arange(len(wrong), device=wrong.device))
-        logits, pointers, scores = found.logits[source], found.pointers[source], found.object_scores[source]
-        logits = torch.where(_wide(cut | leak), self._misshapen(logits, cut), logits)
+        seen, pointers = found.logits.detach(), found.pointers.detach()
+        along = self._along(seen)
+        logits = torch.where(_wide(cut), self._cut(seen, along), found.logits)
+        logits = torch.where(_wide(leak), self._leak(seen, along), logits)
+        logits = torch.where(_wide(switch), seen[self.other], logits)
+        scores = torch.where(switch[:, None], found.object_scores[self.other], found.object_scores)
+        pointers = torch.where(switch[:, None], pointers[self.other], found.pointers)
         return replace(
             found,
             logits=logits.masked_fill(_wide(lose), ABSENT_LOGIT),
@@ -68,27 +74,37 @@ class Drift:
             object_scores=scores.masked_fill(lose[:, None], ABSENT_LOGIT),
         )
 
-    def _misshapen(self, logits: Float[Tensor, "N 1 h w"], cut: Bool[Tensor, "N"]) -> Float[Tensor, "N 1 h w"]:
-        """Without what lies beyond a line across the mask, or with a copy of it beside it."""
+    def _along(self, logits: Float[Tensor, "N 1 h w"]) -> tuple[Float[Tensor, "N 1 h w"], Float[Tensor, "N"]]:
+        """How far each pixel lies from the middle of its mask in the direction of the error, and how far the mask's own
+        pixels do (standard deviation); in pixels."""
+        ys, xs = _pixels(logits)
+        along = self.direction[:, 0, None, None, None] * xs + self.direction[:, 1, None, None, None] * ys
+        mask = logits > 0
+        total = mask.sum((1, 2, 3)).clamp(min=1)
+        along = along - _wide((along * mask).sum((1, 2, 3)) / total)
+        return along, ((along**2 * mask).sum((1, 2, 3)) / total).sqrt()
+
+    def _cut(
+        self, logits: Float[Tensor, "N 1 h w"], along: tuple[Float[Tensor, "N 1 h w"], Float[Tensor, "N"]]
+    ) -> Float[Tensor, "N 1 h w"]:
+        """Without what lies beyond a line across the mask."""
+        distance, spread = along
+        beyond = distance > _wide((2 * self.amount - 1) * MAX_CUT * spread)
+        return torch.where(beyond, -logits.abs(), logits)
+
+    def _leak(
+        self, logits: Float[Tensor, "N 1 h w"], along: tuple[Float[Tensor, "N 1 h w"], Float[Tensor, "N"]]
+    ) -> Float[Tensor, "N 1 h w"]:
+        """With a copy of the mask beside it."""
+        least, most = SHIFTS
+        shift = (self.direction * (along[1] * (least + (most - least) * self.amount))[:, None]).round().long()
+        ys, xs = _pixels(logits)
+        y, x = ys - shift[:, 1, None, None], xs - shift[:, 0, None, None]
         height, width = logits.shape[-2:]
-        ys, xs = torch.meshgrid(
-            torch.arange(height, device=logits.device), torch.arange(width, device=logits.device), indexing="ij"
-        )
-        along = self.direction[:, 0, None, None] * xs + self.direction[:, 1, None, None] * ys
-        mask = logits[:, 0] > 0
-        total = mask.sum((1, 2)).clamp(min=1)
-        middle = (along * mask).sum((1, 2)) / total
-        spread = (((along - middle[:, None, None]) ** 2 * mask).sum((1, 2)) / total).sqrt()
-        beyond = along > (middle + (2 * self.amount - 1) * MAX_CUT * spread)[:, None, None]
-        low, high = REACHES
-        shift = (self.direction * (spread * (low + (high - low) * self.amount))[:, None]).round().long()
+        inside = ((y >= 0) & (y < height) & (x >= 0) & (x < width))[:, None]
         rows = torch.arange(len(logits), device=logits.device)[:, None, None]
-        from_y, from_x = ys - shift[:, 1, None, None], xs - shift[:, 0, None, None]
-        inside = (from_y >= 0) & (from_y < height) & (from_x >= 0) & (from_x < width)
-        copy = logits[rows, 0, from_y.clamp(0, height - 1), from_x.clamp(0, width - 1)]
-        surplus = torch.where(inside, torch.maximum(logits[:, 0], copy), logits[:, 0])
-        lost = torch.where(beyond, -logits[:, 0].abs(), logits[:, 0])
-        return torch.where(cut[:, None, None], lost, surplus)[:, None]
+        copy = logits[rows, 0, y.clamp(0, height - 1), x.clamp(0, width - 1)][:, None]
+        return torch.where(inside, torch.maximum(logits, copy), logits)
 
 
 def draw_drift(
@@ -97,25 +113,33 @@ def draw_drift(
     """Decide what goes wrong in a batch of clips of so many frames; None where nothing ever does."""
     if not config.probability or num_frames < 3:
         return None
-    number, device = len(clip_of_object), clip_of_object.device
-
-    def random(*shape: int) -> Tensor:
-        return torch.rand(shape, generator=generator, device=generator.device).to(device)
-
-    begin = 1 + (random(number) * (num_frames - 2)).long()
-    begin = torch.where(random(number) < config.probability, begin, num_frames)
-    ways = torch.tensor(list(WAYS.values()), device=device).cumsum(0)
-    angle = random(number) * (2 * torch.pi)
-    same = clip_of_object[:, None] == clip_of_object
-    rank = random(number, number).masked_fill(~same | torch.eye(number, dtype=torch.bool, device=device), -1)
+    clips = clip_of_object.cpu()
+    number = len(clips)
+    starts, happens, ways, angle, amount = torch.rand(5, number, generator=generator, device=generator.device).cpu()
+    begin = torch.where(happens < config.probability, 1 + (starts * (num_frames - 2)).long(), num_frames)
+    rank = torch.rand(number, number, generator=generator, device=generator.device).cpu()
+    other = rank.masked_fill(clips[:, None] != clips, -2).fill_diagonal_(-1).argmax(1)
+    limits = torch.tensor(list(WAYS.values())).cumsum(0)
+    way = torch.searchsorted(limits, ways).clamp(max=len(WAYS) - 1)
+    switch, lose = list(WAYS).index("switch"), list(WAYS).index("lose")
+    alone = other == torch.arange(number)
+    device = clip_of_object.device
+    angle = angle * (2 * torch.pi)
     return Drift(
-        begin=begin,
-        way=torch.searchsorted(ways, random(number)).clamp(max=len(WAYS) - 1),
-        direction=torch.stack((angle.cos(), angle.sin()), dim=1),
-        amount=random(number),
-        other=torch.where(same.sum(1) > 1, rank.argmax(1), torch.arange(number, device=device)),
+        begin=begin.to(device),
+        way=torch.where(alone & (way == switch), lose, way).to(device),
+        direction=torch.stack((angle.cos(), angle.sin()), dim=1).to(device),
+        amount=amount.to(device),
+        other=other.to(device),
     )
 
 
-def _wide(rows: Bool[Tensor, "N"]) -> Bool[Tensor, "N 1 1 1"]:
+def _pixels(logits: Float[Tensor, "N 1 h w"]) -> tuple[Int64[Tensor, "h 1"], Int64[Tensor, "w"]]:
+    """Rows and columns of a map."""
+    height, width = logits.shape[-2:]
+    return torch.arange(height, device=logits.device)[:, None], torch.arange(width, device=logits.device)
+
+
+def _wide(rows: Tensor) -> Tensor:
+    """A value for each object, over its map."""
     return rows[:, None, None, None]

@@ -18,7 +18,7 @@ from masklet.training.losses import LossConfig
 from masklet.training.precision import Precision, precision
 from masklet.training.prompts import PromptConfig
 from masklet.training.samples import ClipBatch
-from masklet.training.step import StepLosses, train_step
+from masklet.training.step import StepConfig, StepLosses, train_step
 
 DECISIONS, CLICKS = 1, 2
 """Streams of random numbers of a batch, apart from those that its clips are drawn with."""
@@ -48,9 +48,7 @@ class Lessons:
             return train_step(
                 model,
                 batch,
-                self.prompts[self.plan.source(number)],
-                self.drift,
-                self.loss,
+                StepConfig(prompts=self.prompts[self.plan.source(number)], drift=self.drift, loss=self.loss),
                 np.random.default_rng([seed, number, DECISIONS]),
                 torch.Generator().manual_seed(int(clicks[0])),
             )

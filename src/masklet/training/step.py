@@ -3,8 +3,8 @@
 The frames with prompts come first, the others follow in temporal order, each by the step of inference
 (`masklet.tracking.step`) with memories that carry gradients. A corrected frame is decoded again and again, with a click
 more each time and the logits so far, which carry gradients, too. All passes count. A still image is a clip of one
-frame, of which nothing need be remembered. What is remembered of frames without prompts may be spoilt on purpose
-(`masklet.training.drift`).
+frame, of which nothing need be remembered. What is remembered of frames that do not condition may be spoilt on
+purpose (`masklet.training.drift`); so `tracked_iou` is lower then.
 
 As in the released training code, memories are made of probabilities, and frames look at object pointers of prompted
 frames that lie ahead. Unlike there, a true mask that is taken as the answer has no loss: it would be a constant. And
@@ -42,6 +42,15 @@ from masklet.training.prompts import (
 )
 from masklet.training.samples import ClipBatch
 from masklet.types import ImageFeatures, Points
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepConfig:
+    """What is asked about a batch, what goes wrong meanwhile, and what counts."""
+
+    prompts: PromptConfig
+    drift: DriftConfig
+    loss: LossConfig
 
 
 @dataclass(frozen=True)
@@ -88,9 +97,7 @@ class _Pass:
 def train_step(
     model: Sam2,
     batch: ClipBatch,
-    prompts: PromptConfig,
-    drift: DriftConfig,
-    loss: LossConfig,
+    config: StepConfig,
     decisions: np.random.Generator,
     generator: torch.Generator,
 ) -> StepLosses:
@@ -99,10 +106,11 @@ def train_step(
     decisions: draws which frames are prompted how; the same in all processes. generator: draws where clicks fall, and
     which memories go wrong.
     """
+    prompts = config.prompts
     plan = draw_plan(prompts, len(batch.pixels), decisions)
     conditioning = {*plan.prompts, *(plan.corrections if prompts.corrected_frames_condition else ())}
-    errors = draw_drift(drift, batch.clip_of_object, len(batch.pixels), generator)
-    follower = _Follower(model, batch, conditioning, errors)
+    drift = draw_drift(config.drift, batch.clip_of_object, len(batch.pixels), generator)
+    follower = _Follower(model, batch, conditioning, drift)
     passes: dict[int, list[_Pass]] = {}
     order = [*plan.prompts, *(frame for frame in range(len(batch.pixels)) if frame not in plan.prompts)]
     for frame in order:
@@ -118,17 +126,17 @@ def train_step(
             found = passes[frame][-1].found
         if frame != order[-1]:
             follower.remember(frame, found)
-    return _summarise(batch, plan, passes, loss)
+    return _summarise(batch, plan, passes, config.loss)
 
 
 class _Follower:
     """The objects of a batch, and what is remembered of them: of all on the same frames, so one bank is enough."""
 
-    def __init__(self, model: Sam2, batch: ClipBatch, conditioning: set[int], errors: Drift | None) -> None:
+    def __init__(self, model: Sam2, batch: ClipBatch, conditioning: set[int], drift: Drift | None) -> None:
         self.model = model
         self.batch = batch
         self.conditioning = conditioning
-        self.errors = errors
+        self.drift = drift
         self.features = encode_frames(model, batch)
         policy = MemoryPolicy.of_model(model.config.memory)
         self.bank = MemoryBank[Tensor, Tensor](policy)
@@ -160,8 +168,8 @@ class _Follower:
     def remember(self, frame: int, found: ObjectMasks) -> None:
         """For the frames that come later."""
         conditioning = frame in self.conditioning
-        if self.errors is not None and not conditioning:
-            found = self.errors.spoil(frame, found, self.model.no_object_pointer)
+        if self.drift is not None and not conditioning:
+            found = self.drift.spoil(frame, found, self.model.no_object_pointer)
         memory = remember(self.model, self.features[frame], found)
         self.bank.add(frame, memory, found.pointers, conditioning=conditioning)
 

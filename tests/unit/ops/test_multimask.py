@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from masklet.ops.multimask import RELEASED_STABILITY, StabilityPolicy, best_multimask, choose_candidates, single_mask
+from masklet.ops.multimask import RELEASED_STABILITY, StabilityPolicy, answering, best_multimask, single_mask
 
 SIDE = 20
 
@@ -85,10 +85,12 @@ def test_the_rule_written_out(seed, delta, threshold):
         assert found[prompt] == (0 if stable else best)
 
 
-@pytest.mark.parametrize("policy", [None, RELEASED_STABILITY])
-def test_the_answer_is_all_multimasks_or_one_mask(policy):
+@pytest.mark.parametrize(("policy", "one"), [(None, [0.0, 0.9]), (RELEASED_STABILITY, [0.0, 0.3])])
+def test_the_answer_is_all_multimasks_or_one_mask(policy, one):
     logits = torch.cat([logits_with(inner, 100) for inner in (100, 10)])
     scores = torch.tensor([[0.0, 0.1, 0.2, 0.3], [0.9, 0.1, 0.2, 0.3]])
-    assert choose_candidates(logits, scores, True, policy).tolist() == [[1, 2, 3], [1, 2, 3]]
-    one = choose_candidates(logits, scores, False, policy)
-    assert one.tolist() == single_mask(logits, scores, policy)[:, None].tolist()
+    assert torch.equal(scores[answering(logits, scores, True, policy)], scores[:, 1:])
+    answer = answering(logits, scores, False, policy)
+    torch.testing.assert_close(scores[answer], torch.tensor(one)[:, None])
+    assert logits[answer].shape == (2, 1, SIDE, SIDE)
+    assert torch.equal(logits[answer][0, 0], logits[0, 0])

@@ -14,12 +14,12 @@ from masklet.model import Sam2
 from masklet.ops.masks import innermost_point, resize_logits
 from masklet.tracking.memory_bank import MemoryBank
 from masklet.tracking.step import ABSENT_LOGIT
-from masklet.training.drift import DriftConfig
+from masklet.training.drift import WAYS, Drift, DriftConfig
 from masklet.training.losses import LossConfig, Target, mask_losses
 from masklet.training.precision import precision
 from masklet.training.prompts import PromptConfig
 from masklet.training.samples import ClipBatch
-from masklet.training.step import StepLosses, encode_frames, train_step
+from masklet.training.step import StepConfig, StepLosses, encode_frames, train_step
 from masklet.types import DecodedMasks, ImageFeatures, MemoryTokens, PointLabel, Points, PromptEmbeddings
 
 SIDE = 64
@@ -112,7 +112,8 @@ def run(
     if isinstance(model, Recorder):
         model.forget()
     decisions, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed + clicks)
-    return train_step(model, batch, prompts, DriftConfig(probability=drift), loss, decisions, generator)
+    config = StepConfig(prompts=prompts, drift=DriftConfig(probability=drift), loss=loss)
+    return train_step(model, batch, config, decisions, generator)
 
 
 def test_images_are_encoded_once_and_all_objects_decoded_together(model):
@@ -252,16 +253,46 @@ def test_memories_are_made_of_probabilities_of_the_last_prediction(model):
     assert len(model.memorised) == 2
 
 
-def test_memories_that_drift_are_spoilt_but_not_those_of_prompts(model):
+def test_memories_drift_but_not_those_that_condition(model, monkeypatch):
+    remembered: list[tuple[int, Tensor]] = []
+    plain = MemoryBank.add
+
+    def add(self, frame_index, features, pointer, *, conditioning):
+        remembered.append((frame_index, pointer))
+        plain(self, frame_index, features, pointer, conditioning=conditioning)
+
+    monkeypatch.setattr(MemoryBank, "add", add)
+    clip = make_batch(5, (0, 0, 1))
+    config = replace(CORRECTED, num_corrections=1, max_prompted_frames=2, max_corrected_frames=3)
+    lost = Drift(
+        begin=torch.ones(3, dtype=torch.long),
+        way=torch.full((3,), list(WAYS).index("lose")),
+        direction=torch.ones(3, 2),
+        amount=torch.ones(3),
+        other=torch.tensor([1, 0, 2]),
+    )
+    monkeypatch.setattr("masklet.training.step.draw_drift", lambda *_: lost)
+    kinds = set()
+    for seed in range(12):
+        remembered.clear()
+        with torch.no_grad():
+            found = run(model, clip, config, seed=seed)
+        for (frame, pointer), mask in zip(remembered, model.memorised, strict=True):
+            conditions = found.predictions[frame].points is not None
+            nobody = bool((pointer == model.no_object_pointer).all())
+            assert nobody == (not conditions)
+            assert bool((mask == 0).all()) == (not conditions)
+            kinds.add((frame > 0, conditions))
+    assert kinds == {(False, True), (True, True), (True, False)}
+
+
+def test_drift_changes_what_is_found_but_not_what_is_to_be_found(model):
     clip = make_batch(4, (0, 0, 1))
     run(model, clip, MASKS)
-    right, targets = model.memorised, model.decoded
+    plain = model.decoded
     found = run(model, clip, MASKS, drift=1.0)
-    assert torch.equal(model.memorised[0], right[0]), "the mask that was given"
-    spoilt = [not torch.equal(*pair) for pair in zip(model.memorised, right, strict=True)]
-    assert spoilt == [False, True, True]
-    assert torch.equal(model.decoded[1].logits, targets[1].logits), "nothing was wrong yet"
-    assert not torch.equal(model.decoded[3].logits, targets[3].logits)
+    assert torch.equal(model.decoded[1].logits, plain[1].logits), "nothing was wrong yet"
+    assert not torch.equal(model.decoded[3].logits, plain[3].logits)
     loss = torch.zeros(())
     for frame in (1, 2, 3):
         target = Target.of_masks(clip.masks[frame], LOW_RES)

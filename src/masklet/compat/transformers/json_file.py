@@ -1,18 +1,19 @@
 """Configurations and settings as JSON files, as `transformers` names the ways to write them."""
 
 import json
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
 from masklet.io.files import write_atomically
 
 
-class JsonFile:
+class JsonFile(ABC):
     """Something whose values, those of `to_dict`, can be shown and written as JSON."""
 
+    @abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """All values by name, as JSON can hold them."""
-        raise NotImplementedError(f"{type(self).__name__} says nothing of its values")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__} {self.to_json_string()}"

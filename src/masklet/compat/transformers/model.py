@@ -25,7 +25,7 @@ from masklet.compat.transformers.vision import Sam2VisionModel, Wanted, checked_
 from masklet.model import Sam2
 from masklet.model.mask_decoder import MaskDecoder
 from masklet.model.prompt_encoder import PADDING, PromptEncoder
-from masklet.ops.multimask import StabilityPolicy, choose_candidates
+from masklet.ops.multimask import StabilityPolicy, answering
 from masklet.types import DecodedMasks, ImageFeatures, PromptEmbeddings
 
 
@@ -170,9 +170,8 @@ class Sam2Model(PreTrainedModel):
     def _chosen(self, decoded: DecodedMasks, multimask_output: bool) -> tuple[Tensor, Tensor]:
         """Logits (B * P, M, h, w) and IoU scores (B * P, M) of three candidates or of one."""
         policy = None if self.training else self._stability()
-        chosen = choose_candidates(decoded.logits, decoded.iou_scores, multimask_output, policy)
-        rows = torch.arange(len(chosen), device=chosen.device)[:, None]
-        return decoded.logits[rows, chosen], decoded.iou_scores[rows, chosen]
+        answer = answering(decoded.logits, decoded.iou_scores, multimask_output, policy)
+        return decoded.logits[answer], decoded.iou_scores[answer]
 
     def _stability(self) -> StabilityPolicy | None:
         """When a single mask wavers; None where the configuration says not to look."""

@@ -35,11 +35,6 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_says_nothing_of_its_values_is_named():
-    with pytest.raises(NotImplementedError, match="JsonFile says nothing"):
-        JsonFile().to_json_string()
-
-
 @pytest.mark.parametrize(("text", "message"), [("{", "not readable as JSON"), ("[1]", "not a JSON object")])
 def test_other_files_are_refused(tmp_path, text, message):
     path = tmp_path / "pair.json"
