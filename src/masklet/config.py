@@ -218,3 +218,13 @@ def preset(name: str) -> ModelConfig:
 def is_nano(config: ModelConfig) -> bool:
     """Whether a model has the bundled one's trunk, at any image size."""
     return config.trunk == PRESETS["nano"].trunk
+
+
+NANO_MAX_SPECK_SHARE = 0.003
+"""Of a mask's area: holes and specks that are cleaned from `nano`'s masks, which are rougher. On 335 annotated regions
+of photographs this brought the best of three from 0.624 to 0.629; twice as much brought 0.001 more, four times cost."""
+
+
+def suited_speck_area(config: ModelConfig) -> float:
+    """Holes and specks that a model's masks are best cleaned of, in low-res pixels: 0 as upstream, but for `nano`."""
+    return NANO_MAX_SPECK_SHARE * (config.image_size / MASK_STRIDE) ** 2 if is_nano(config) else 0.0

@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
-from masklet.config import PRESETS, MemoryConfig, ModelConfig, TrunkConfig, is_nano, preset
+from masklet.config import PRESETS, MemoryConfig, ModelConfig, TrunkConfig, is_nano, preset, suited_speck_area
 
 TRUNKS = {  # width, heads, depths, windows, blocks that see all, side of the position grid
     "tiny": (96, 1, (1, 2, 7, 2), (8, 4, 14, 7), (5, 7, 9), 7),
@@ -142,3 +142,9 @@ def test_wrong_values_are_named(values, message):
 def test_nano_is_known_at_any_size():
     assert is_nano(preset("nano").with_image_size(96))
     assert not is_nano(preset("sam2.1_hiera_tiny"))
+
+
+def test_masks_of_nano_are_cleaned_of_more_at_larger_sizes():
+    areas = [suited_speck_area(preset("nano").with_image_size(side)) for side in (96, 288)]
+    assert areas == pytest.approx([1.728, 15.552])
+    assert suited_speck_area(preset("sam2.1_hiera_tiny")) == 0

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from masklet.config import is_nano
+from masklet.config import suited_speck_area
 from masklet.io.images import ImageLike, preprocess_batch, read_image
 from masklet.model import Sam2
 from masklet.ops.masks import clean_logits, resize_logits
@@ -34,11 +34,6 @@ MAX_TOKENS_PER_PASS = 64 * 64 * 32
 
 MAX_TOKENS_AT_ONCE_ON_CPU = 4096
 """A CPU is busy with one prompt at 1024 px, 4 at 512 px, 16 at 256 px; more at once only crowd its caches."""
-
-
-NANO_MAX_SPECK_SHARE = 0.003
-"""Of a mask's area: holes and specks that are cleaned from `nano`'s masks, which are rougher. On 335 annotated regions
-of photographs this brought the best of three from 0.624 to 0.629; twice as much brought 0.001 more, four times cost."""
 
 
 class ImagePredictor:
@@ -66,7 +61,7 @@ class ImagePredictor:
         for name, area in (("max_hole_area", max_hole_area), ("max_sprinkle_area", max_sprinkle_area)):
             if area is not None and not area >= 0:
                 raise ValueError(f"{name} is {area}, but an area cannot be negative")
-        suited = NANO_MAX_SPECK_SHARE * (model.config.image_size / 4) ** 2 if is_nano(model.config) else 0.0
+        suited = suited_speck_area(model.config)
         self.model = model
         self.mask_threshold = mask_threshold
         self.max_hole_area = suited if max_hole_area is None else max_hole_area
