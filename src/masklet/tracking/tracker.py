@@ -134,9 +134,9 @@ class Tracker(Generic[ObjectId]):
         for part in self._passes(object_ids):
             objects = [self.objects[id_] for id_ in part]
             selections = [self._select(known, frame_index, reverse) for known in objects]
-            found = self._without_specks(step(self.model, features, selections))
+            found = step(self.model, features, selections)
             memory = remember(self.model, features, found)
-            self._store(objects, frame_index, self._filled(found), memory, conditioning=False)
+            self._store(objects, frame_index, self._filled(self._without_specks(found)), memory, conditioning=False)
             for known in objects:
                 known.note_tracked(frame_index, reverse)
 
