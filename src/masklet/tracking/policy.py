@@ -86,7 +86,7 @@ RELEASED_POLICY = TrackingPolicy()
 
 NANO_MAX_CONDITIONING_FRAMES = 3
 """`nano` was taught with three prompted frames at most. Of five videos corrected on seven frames it loses an object
-altogether where it looks at all of them; at the nearest three, corrections go on helping (J&F of 64.4, not 61.2)."""
+altogether where it looks at all of them; at the nearest three, corrections go on helping (J&F of 64.1, not 62.7)."""
 
 
 def suited_policy(config: ModelConfig) -> TrackingPolicy:
