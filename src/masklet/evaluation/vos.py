@@ -19,7 +19,7 @@ from masklet.evaluation.protocols import PromptPlan, Protocol, given_masks, plan
 from masklet.model import Sam2
 from masklet.ops.masks import suppress_overlaps
 from masklet.predictors.video import VideoSession
-from masklet.tracking.policy import RELEASED_POLICY, TrackingPolicy
+from masklet.tracking.policy import TrackingPolicy, suited_policy
 
 PLAIN_POLICY = TrackingPolicy(stability=None, binary_prompted_memory=False, max_hole_area=0)
 """Tracking without the post-processing of the released predictors: published scores were made so."""
@@ -37,7 +37,8 @@ class VosOptions:
     appearing_later: bool = False
     """Whether objects may appear after the first frame; if not, one that does is an error."""
     apply_postprocessing: bool = False
-    """Fill holes, replace masks that waver, and remember prompted frames as masks, as the released predictors do."""
+    """Fill holes, replace masks that waver, and remember prompted frames as masks, as the released predictors do, and
+    whatever else suits the model; see `tracking.policy.suited_policy`."""
     non_overlapping: bool = True
     """A pixel belongs to one object at most, the one whose logit is highest there."""
 
@@ -47,10 +48,9 @@ class VosOptions:
         if self.use_all_masks and self.protocol != "first-mask":
             raise ValueError(f"all masks can be given where masks are, but the protocol is {self.protocol!r}")
 
-    @property
-    def policy(self) -> TrackingPolicy:
+    def policy(self, model: Sam2) -> TrackingPolicy:
         """How tracking is done."""
-        return RELEASED_POLICY if self.apply_postprocessing else PLAIN_POLICY
+        return suited_policy(model.config) if self.apply_postprocessing else PLAIN_POLICY
 
 
 def follow_sequence(model: Sam2, sequence: VideoSequence, options: VosOptions) -> Iterator[Masks]:
@@ -59,7 +59,7 @@ def follow_sequence(model: Sam2, sequence: VideoSequence, options: VosOptions) -
     ValueError or FileNotFoundError names what is wrong with the masks or the frames.
     """
     plan = plan_prompts(sequence, appearing_later=options.appearing_later, use_all_masks=options.use_all_masks)
-    with VideoSession(model, sequence.video, policy=options.policy) as session:
+    with VideoSession(model, sequence.video, policy=options.policy(model)) as session:
         assert session.frame_size is not None
         nothing = np.zeros(session.frame_size, dtype=bool)
         begin = min(frames[0] for frames in plan.values())

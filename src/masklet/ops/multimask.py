@@ -46,9 +46,9 @@ def answering(
     multimask: bool,
     policy: StabilityPolicy | None,
 ) -> tuple[slice, slice] | tuple[Tensor, Tensor]:
-    """What to index all that is of the candidates (B, M, ...) with, to have the answer.
+    """The index, for anything of shape (B, M, ...), that gives the answer.
 
-    That is the multimasks (B, M - 1, ...), or the one mask to use (B, 1, ...): without a policy always candidate 0.
+    The answer is the multimasks (B, M - 1, ...), or the one mask to use (B, 1, ...): without a policy candidate 0.
     """
     if multimask:
         return slice(None), slice(1, None)

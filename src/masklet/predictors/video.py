@@ -23,7 +23,7 @@ from torch import Tensor
 from masklet.io.images import ImageLike, preprocess
 from masklet.io.video import VideoLike, open_video
 from masklet.model import Sam2
-from masklet.ops.masks import resize_logits, suppress_overlaps
+from masklet.ops.masks import clean_logits, resize_logits, suppress_overlaps
 from masklet.predictors.frame_features import FrameFeatures
 from masklet.predictors.live_frames import LiveFrames
 from masklet.predictors.passes import Direction, Pass, check_max_frames, plan_passes
@@ -219,7 +219,7 @@ class VideoSession:
         index, size = self._locate(frame_index)
         objects = self.tracker.objects
         results = {id_: known.results[index] for id_, known in objects.items() if index in known.results}
-        logits = self._full_size([result.logits.load() for result in results.values()], size)
+        logits = self._full_size([self._without_specks(objects[id_], index) for id_ in results], size)
         inside = (logits > 0).cpu().numpy()
         return FrameMasks(
             frame_index=index,
@@ -294,6 +294,13 @@ class VideoSession:
 
     def _pixels(self, frame_index: int) -> Tensor:
         return preprocess(self.frame(frame_index), self.model.config.image_size, self.model.device, self.model.dtype)
+
+    def _without_specks(self, known: TrackedObject, index: int) -> Tensor:
+        """Low-res logits of a frame to be shown. What is remembered, refined and drawn by a person keeps its specks."""
+        logits = known.results[index].logits.load()
+        if index in known.prompts and known.prompts[index].mask is not None:
+            return logits
+        return clean_logits(logits, 0, self.tracker.policy.max_sprinkle_area, keep_largest=True)
 
     def _full_size(self, low_res: list[Tensor], size: tuple[int, int]) -> Tensor:
         """Low-res logits of several objects as logits (O, H, W) at the frame's size."""

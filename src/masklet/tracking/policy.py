@@ -60,8 +60,9 @@ class TrackingPolicy:
     max_hole_area: int | float = 8.0
     """Holes of at most so many low-res pixels (4 x 4 model pixels each) are filled; 0 leaves them."""
     max_sprinkle_area: int | float = 0.0
-    """Specks of at most so many are removed from what is found, but not from masks that a person drew. Of a mask that
-    is specks alone the largest stays. 0, as in the original, leaves them."""
+    """Specks of at most so many low-res pixels are removed from masks when they are given out, but not from those that
+    a person drew, nor from what is remembered. Of a mask that is specks alone the largest stays. 0, as in the original,
+    leaves them."""
     memory_stride: int = 1
     max_conditioning_frames: int | None = None
     all_conditioning_pointers: bool = False

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from masklet.model import Sam2
-from masklet.ops.masks import clean_logits, fill_holes
+from masklet.ops.masks import fill_holes
 from masklet.tracking.memory_bank import Selection
 from masklet.tracking.policy import MemoryPolicy, TrackingPolicy
 from masklet.tracking.step import ObjectMasks, adopt_masks, remember, step
@@ -103,7 +103,6 @@ class Tracker(Generic[ObjectId]):
                 previous,
                 self.policy.stability,
             )
-            found = self._without_specks(found)
         answer = Pending(self._filled(found), initial or self.policy.corrections_condition)
         if defer:
             known.pending[frame_index] = answer
@@ -136,7 +135,7 @@ class Tracker(Generic[ObjectId]):
             selections = [self._select(known, frame_index, reverse) for known in objects]
             found = step(self.model, features, selections)
             memory = remember(self.model, features, found)
-            self._store(objects, frame_index, self._filled(self._without_specks(found)), memory, conditioning=False)
+            self._store(objects, frame_index, self._filled(found), memory, conditioning=False)
             for known in objects:
                 known.note_tracked(frame_index, reverse)
 
@@ -169,10 +168,6 @@ class Tracker(Generic[ObjectId]):
         chosen = known.bank.select(frame_index, reverse=reverse, num_frames=self.num_frames, own=own)
         loaded = tuple((slot, features.load()) for slot, features in chosen.spatial)
         return Selection(loaded, chosen.pointers, chosen.pointer_span)
-
-    def _without_specks(self, found: ObjectMasks) -> ObjectMasks:
-        area = self.policy.max_sprinkle_area
-        return replace(found, logits=clean_logits(found.logits, 0, area, keep_largest=True))
 
     def _filled(self, found: ObjectMasks) -> ObjectMasks:
         return replace(found, logits=fill_holes(found.logits, self.policy.max_hole_area))

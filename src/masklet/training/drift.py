@@ -31,10 +31,10 @@ SHIFTS = (0.8, 2.0)
 
 @dataclass(frozen=True, kw_only=True)
 class DriftConfig:
-    """Section `drift`: how often memories of frames without prompts are wrong."""
+    """Section `drift`: how often memories of frames that do not condition are wrong."""
 
     probability: float = 0.0
-    """Of an object of a clip, at most: one may go wrong only when nobody looks any more."""
+    """Of an object of a clip, at most: an error may begin so late that no frame looks back at it."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.probability <= 1:
@@ -61,9 +61,9 @@ class Drift:
         wrong = frame >= self.begin
         cut, leak, switch, lose = ((wrong & (self.way == index)) for index in range(len(WAYS)))
         seen, pointers = found.logits.detach(), found.pointers.detach()
-        along = self._along(seen)
-        logits = torch.where(_wide(cut), self._cut(seen, along), found.logits)
-        logits = torch.where(_wide(leak), self._leak(seen, along), logits)
+        along, spread = self._along(seen)
+        logits = torch.where(_wide(cut), self._cut(seen, along, spread), found.logits)
+        logits = torch.where(_wide(leak), self._leak(seen, spread), logits)
         logits = torch.where(_wide(switch), seen[self.other], logits)
         scores = torch.where(switch[:, None], found.object_scores[self.other], found.object_scores)
         pointers = torch.where(switch[:, None], pointers[self.other], found.pointers)
@@ -85,19 +85,16 @@ class Drift:
         return along, ((along**2 * mask).sum((1, 2, 3)) / total).sqrt()
 
     def _cut(
-        self, logits: Float[Tensor, "N 1 h w"], along: tuple[Float[Tensor, "N 1 h w"], Float[Tensor, "N"]]
+        self, logits: Float[Tensor, "N 1 h w"], along: Float[Tensor, "N 1 h w"], spread: Float[Tensor, "N"]
     ) -> Float[Tensor, "N 1 h w"]:
         """Without what lies beyond a line across the mask."""
-        distance, spread = along
-        beyond = distance > _wide((2 * self.amount - 1) * MAX_CUT * spread)
+        beyond = along > _wide((2 * self.amount - 1) * MAX_CUT * spread)
         return torch.where(beyond, -logits.abs(), logits)
 
-    def _leak(
-        self, logits: Float[Tensor, "N 1 h w"], along: tuple[Float[Tensor, "N 1 h w"], Float[Tensor, "N"]]
-    ) -> Float[Tensor, "N 1 h w"]:
+    def _leak(self, logits: Float[Tensor, "N 1 h w"], spread: Float[Tensor, "N"]) -> Float[Tensor, "N 1 h w"]:
         """With a copy of the mask beside it."""
         least, most = SHIFTS
-        shift = (self.direction * (along[1] * (least + (most - least) * self.amount))[:, None]).round().long()
+        shift = (self.direction * (spread * (least + (most - least) * self.amount))[:, None]).round().long()
         ys, xs = _pixels(logits)
         y, x = ys - shift[:, 1, None, None], xs - shift[:, 0, None, None]
         height, width = logits.shape[-2:]
@@ -117,6 +114,7 @@ def draw_drift(
     number = len(clips)
     starts, happens, ways, angle, amount = torch.rand(5, number, generator=generator, device=generator.device).cpu()
     begin = torch.where(happens < config.probability, 1 + (starts * (num_frames - 2)).long(), num_frames)
+    # Of the objects of its clip any other; itself only where it is alone.
     rank = torch.rand(number, number, generator=generator, device=generator.device).cpu()
     other = rank.masked_fill(clips[:, None] != clips, -2).fill_diagonal_(-1).argmax(1)
     limits = torch.tensor(list(WAYS.values())).cumsum(0)

@@ -5,11 +5,13 @@ import itertools
 import numpy as np
 import pytest
 
+from masklet.config import preset
 from masklet.evaluation.protocols import Protocol, prompt_object
 from masklet.evaluation.vos import PLAIN_POLICY, VosOptions, cut_masks, follow_sequence
+from masklet.model import Sam2
 from masklet.ops.multimask import RELEASED_STABILITY
 from masklet.predictors.video import VideoSession
-from masklet.tracking.policy import RELEASED_POLICY
+from masklet.tracking.policy import RELEASED_POLICY, suited_policy
 from masklet.tracking.tracker import Tracker
 
 SIZE = (40, 56)
@@ -106,9 +108,11 @@ def test_an_unexpected_object(remembering_model, make_squares) -> None:
         next(follow_sequence(remembering_model, make_squares(), VosOptions()))
 
 
-def test_post_processing() -> None:
-    assert VosOptions(apply_postprocessing=True).policy == RELEASED_POLICY
-    plain = VosOptions().policy
+def test_post_processing(remembering_model) -> None:
+    assert VosOptions(apply_postprocessing=True).policy(remembering_model) == RELEASED_POLICY
+    nano = Sam2(preset("nano"))
+    assert VosOptions(apply_postprocessing=True).policy(nano) == suited_policy(nano.config) != RELEASED_POLICY
+    plain = VosOptions().policy(nano)
     assert (plain.stability, plain.binary_prompted_memory, plain.max_hole_area) == (None, False, 0)
     assert RELEASED_POLICY.stability == RELEASED_STABILITY
 

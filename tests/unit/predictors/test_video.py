@@ -11,6 +11,7 @@ from masklet.model import Sam2
 from masklet.predictors.image import ImagePredictor
 from masklet.predictors.session_options import SessionOptions
 from masklet.predictors.video import VideoSession
+from masklet.tracking import tracker as tracker_module
 from masklet.tracking.policy import RELEASED_POLICY, TrackingPolicy
 from masklet.types import FrameMasks
 
@@ -205,6 +206,34 @@ def test_holes_are_filled_up_to_the_policys_area(model, area, hole):
     mask[24:27, 28:32] = False
     session = VideoSession(model, VIDEO, policy=TrackingPolicy(max_hole_area=area))
     assert session.add_mask(0, 1, mask).masks[1][25, 29] == (not hole)
+
+
+@pytest.mark.parametrize(("area", "stays"), [(2, False), (1, True), (0, True)])
+def test_specks_are_left_out_of_what_is_given_out_alone(model, monkeypatch, area, stays):
+    specked = torch.full((1, 1, 16, 16), -5.0)
+    specked[..., 2:8, 2:8] = specked[..., 12, 12:14] = 5.0
+    plain = tracker_module.step
+
+    def spotted(*given):
+        found = plain(*given)
+        return replace(found, logits=specked.expand(len(found.logits), 1, 16, 16))
+
+    monkeypatch.setattr(tracker_module, "step", spotted)
+    session = VideoSession(model, VIDEO, policy=TrackingPolicy(max_sprinkle_area=area))
+    session.add_points(0, 1, [(20, 20)], [1])
+    for frame in session.propagate(max_frames=1):
+        inside = frame.masks[1]
+        assert inside[10:20, 12:24].all()
+        assert inside[24:].any() == stays
+        kept = session.tracker.objects[1].results[frame.frame_index].logits.load()
+        assert torch.equal(kept, specked[0])
+
+
+def test_drawn_masks_keep_their_specks(model):
+    session = VideoSession(model, VIDEO, policy=TrackingPolicy(max_sprinkle_area=4))
+    mask = block()
+    mask[0:3, 0:4] = True
+    assert session.add_mask(0, 1, mask).masks[1][1, 1]
 
 
 def test_objects_do_not_overlap_if_so_asked(model):

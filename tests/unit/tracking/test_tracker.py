@@ -306,32 +306,6 @@ def test_holes_are_filled_before_a_prompt_is_remembered_and_after_a_tracked_fram
         assert [logits(tracker, id_, frame)[0, 6, 6].item() for frame in (0, 1)] == pytest.approx([filled, filled])
 
 
-def test_specks_are_removed_before_a_prompt_is_remembered_and_after_a_tracked_frame_is_but_not_from_drawn_masks(
-    model, frames, remembered, monkeypatch
-):
-    specked = torch.full((1, 1, 16, 16), -5.0)
-    specked[..., 2:8, 2:8] = 5.0
-    specked[..., 12, 12:14] = 5.0
-
-    def spotted(*given):
-        found = step(*given)
-        return replace(found, logits=specked.expand(len(found.logits), 1, 16, 16))
-
-    monkeypatch.setattr(tracker_module, "step", spotted)
-    for area, stays in ((2, False), (1, True), (0, True)):
-        remembered.clear()
-        tracker = followed(model, frames, 1, max_sprinkle_area=area)
-        masks = [logits(tracker, id_, frame)[0] > 0 for id_ in IDS for frame in (0, 1)]
-        assert {bool(mask[12, 12:14].all()) for mask in masks} == {stays}
-        assert all(mask[2:8, 2:8].all() for mask in masks)
-        assert [bool((found.logits[:, 0, 12, 12:14] > 0).all()) for found, _, _ in remembered] == [stays] * 3 + [True]
-    mask = torch.zeros(1, 1, 64, 64, dtype=torch.bool)
-    mask[..., 8:32, 8:32] = mask[..., 48:52, 48:56] = True
-    tracker = tracker_of(model, max_sprinkle_area=2)
-    tracker.prompt(frames[0], 0, "a", FramePrompt(mask=mask))
-    assert (logits(tracker, "a", 0)[0] > 0)[12, 12:14].all()
-
-
 @pytest.mark.parametrize("clears", [True, False])
 def test_a_prompt_clears_the_memories_around_it_if_the_policy_says_so(model, frames, clears):
     tracker = followed(model, frames, clear_around_corrections=clears)
