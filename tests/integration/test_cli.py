@@ -73,4 +73,4 @@ def test_the_bundled_model_needs_no_name(tmp_path: Path) -> None:
     cup = read_mask_png(tmp_path / "out" / "coffee.mask1.png")
     box = np.zeros_like(cup)
     box[16:312, 170:412] = True
-    assert (cup & box).sum() > 0.4 * (cup | box).sum()
+    assert (cup & box).sum() > 0.5 * (cup | box).sum()

@@ -30,6 +30,13 @@ MASK_LOGIT = 10.0
 ArrayOrTensor = TypeVar("ArrayOrTensor", np.ndarray, Tensor)
 
 
+def check_areas(**areas: int | float | None) -> None:
+    """ValueError naming the first area of holes or specks to clean that is negative or NaN; None is any."""
+    for name, area in areas.items():
+        if area is not None and not area >= 0:
+            raise ValueError(f"{name} is {area}, but an area cannot be negative")
+
+
 def clean_logits(
     logits: Float[Tensor, "*batch H W"],
     max_hole_area: int | float,

@@ -21,7 +21,7 @@ from torch import Tensor
 from masklet.config import suited_speck_area
 from masklet.io.images import ImageLike, preprocess_batch, read_image
 from masklet.model import Sam2
-from masklet.ops.masks import clean_logits, resize_logits
+from masklet.ops.masks import check_areas, clean_logits, resize_logits
 from masklet.ops.multimask import RELEASED_STABILITY, StabilityPolicy, answering
 from masklet.predictors.prompts import PromptGroup, parse_prompt
 from masklet.types import DecodedMasks, ImageFeatures, MaskPrediction, Points, Prompt
@@ -58,9 +58,7 @@ class ImagePredictor:
     ) -> None:
         if not math.isfinite(mask_threshold):
             raise ValueError(f"mask_threshold is {mask_threshold}, but it must be a number that logits can exceed")
-        for name, area in (("max_hole_area", max_hole_area), ("max_sprinkle_area", max_sprinkle_area)):
-            if area is not None and not area >= 0:
-                raise ValueError(f"{name} is {area}, but an area cannot be negative")
+        check_areas(max_hole_area=max_hole_area, max_sprinkle_area=max_sprinkle_area)
         suited = suited_speck_area(model.config)
         self.model = model
         self.mask_threshold = mask_threshold

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from masklet.config import MemoryConfig, ModelConfig, is_nano, suited_speck_area
+from masklet.ops.masks import check_areas
 from masklet.ops.multimask import RELEASED_STABILITY, StabilityPolicy
 
 
@@ -77,9 +78,7 @@ class TrackingPolicy:
     `transformers` has it. The original makes memories of the low-res masks, and pointers of the single mask."""
 
     def __post_init__(self) -> None:
-        for name, area in (("max_hole_area", self.max_hole_area), ("max_sprinkle_area", self.max_sprinkle_area)):
-            if not area >= 0:
-                raise ValueError(f"{name} is {area}, but an area cannot be negative")
+        check_areas(max_hole_area=self.max_hole_area, max_sprinkle_area=self.max_sprinkle_area)
         MemoryPolicy(stride=self.memory_stride, max_conditioning_frames=self.max_conditioning_frames)
 
 

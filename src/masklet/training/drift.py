@@ -59,7 +59,7 @@ class Drift:
     def spoil(self, frame: int, found: ObjectMasks, no_object_pointer: Float[Tensor, "1 C"]) -> ObjectMasks:
         """What is remembered of a frame instead of what was found on it: logits, pointers and whether it is there."""
         wrong = frame >= self.begin
-        cut, leak, switch, lose = ((wrong & (self.way == index)) for index in range(len(WAYS)))
+        cut, leak, switch, lose = (wrong & (self.way == index) for index in range(len(WAYS)))
         seen, pointers = found.logits.detach(), found.pointers.detach()
         along, spread = self._along(seen)
         logits = torch.where(_wide(cut), self._cut(seen, along, spread), found.logits)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from masklet.ops.masks import (
+    check_areas,
     clean_logits,
     fill_holes,
     innermost,
@@ -108,6 +109,13 @@ def test_cleaning_agrees_with_a_flood_fill():
         if area <= 3:
             expected[y, x] = 10
     assert torch.equal(clean_logits(logits, 3, 0), expected)
+
+
+@pytest.mark.parametrize("wrong", [-0.5, float("nan")])
+def test_an_area_that_makes_no_sense_is_named(wrong):
+    check_areas(holes=0, specks=1.5, more=None)
+    with pytest.raises(ValueError, match=f"specks is {wrong}, but an area cannot be negative"):
+        check_areas(holes=3, specks=wrong)
 
 
 def test_holes_of_a_video_are_filled_up_to_the_area():

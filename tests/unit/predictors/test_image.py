@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from masklet.config import DecoderConfig, MemoryConfig, ModelConfig, TrunkConfig
+from masklet.config import DecoderConfig, MemoryConfig, ModelConfig, TrunkConfig, preset
 from masklet.model import Sam2
 from masklet.ops.masks import mask_to_logits
 from masklet.predictors import image as predictors_image
@@ -181,6 +181,12 @@ def test_specks_go_as_suits_the_model(model, features, monkeypatch):
     monkeypatch.setattr(predictors_image, "suited_speck_area", lambda config: 2.6)
     assert not specks_stay()
     assert specks_stay(max_sprinkle_area=0)
+
+
+def test_what_suits_nano_grows_with_its_size():
+    areas = [ImagePredictor(Sam2(preset("nano").with_image_size(side))).max_sprinkle_area for side in (96, 288)]
+    assert areas == pytest.approx([1.728, 15.552])
+    assert ImagePredictor(Sam2(CONFIG)).max_hole_area == 0
 
 
 def test_low_res_logits_are_clamped(model, features, monkeypatch):

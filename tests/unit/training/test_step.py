@@ -80,6 +80,20 @@ def model(model_config: ModelConfig) -> Recorder:
     return model
 
 
+@pytest.fixture
+def added(monkeypatch) -> list[tuple[int, Tensor, bool]]:
+    """What was remembered: frame, pointers, and whether it conditions."""
+    calls: list[tuple[int, Tensor, bool]] = []
+    plain = MemoryBank.add
+
+    def add(self, frame_index, features, pointer, *, conditioning):
+        calls.append((frame_index, pointer, conditioning))
+        plain(self, frame_index, features, pointer, conditioning=conditioning)
+
+    monkeypatch.setattr(MemoryBank, "add", add)
+    return calls
+
+
 def make_batch(num_frames: int, clip_of_object: tuple[int, ...], absent: tuple[tuple[int, int], ...] = ()) -> ClipBatch:
     """Squares of 24 pixels that move; (frame, object) of those that are absent."""
     generator = torch.Generator().manual_seed(1)
@@ -184,17 +198,9 @@ def test_corrections_without_the_mask_or_anywhere_in_the_object(model):
     assert IMAGES.masks[0][torch.arange(6)[:, None], y, x].all()
 
 
-def test_prompted_frames_come_first_and_the_others_follow_in_order(model, monkeypatch):
+def test_prompted_frames_come_first_and_the_others_follow_in_order(model, added):
     """Each of the others looks at what was found; corrected frames condition as prompted ones do, or not."""
     batch = make_batch(5, (0, 0, 1))
-    added: list[tuple[int, bool]] = []
-    plain = MemoryBank.add
-
-    def add(self, frame_index, features, pointer, *, conditioning):
-        added.append((frame_index, conditioning))
-        plain(self, frame_index, features, pointer, conditioning=conditioning)
-
-    monkeypatch.setattr(MemoryBank, "add", add)
     config = replace(CORRECTED, max_prompted_frames=2, max_corrected_frames=3)
     seen = set()
     for condition in (True, False):
@@ -212,7 +218,7 @@ def test_prompted_frames_come_first_and_the_others_follow_in_order(model, monkey
             order = [*prompted, *(frame for frame in range(5) if frame not in prompted)]
             conditioning = {*prompted, *corrected} if condition else {*prompted}
             expected = [(frame, frame in conditioning) for frame in order[:-1]]  # the last is remembered by none
-            assert added == expected
+            assert [(frame, conditions) for frame, _, conditions in added] == expected
             assert model.attended[: len(prompted)] == [None] * len(prompted)
             assert None not in model.attended[len(prompted) :]
             assert len(model.attended) == 5, "not once more for corrections"
@@ -253,15 +259,7 @@ def test_memories_are_made_of_probabilities_of_the_last_prediction(model):
     assert len(model.memorised) == 2
 
 
-def test_memories_drift_but_not_those_that_condition(model, monkeypatch):
-    remembered: list[tuple[int, Tensor]] = []
-    plain = MemoryBank.add
-
-    def add(self, frame_index, features, pointer, *, conditioning):
-        remembered.append((frame_index, pointer))
-        plain(self, frame_index, features, pointer, conditioning=conditioning)
-
-    monkeypatch.setattr(MemoryBank, "add", add)
+def test_memories_drift_but_not_those_that_condition(model, added, monkeypatch):
     clip = make_batch(5, (0, 0, 1))
     config = replace(CORRECTED, num_corrections=1, max_prompted_frames=2, max_corrected_frames=3)
     lost = Drift(
@@ -274,10 +272,10 @@ def test_memories_drift_but_not_those_that_condition(model, monkeypatch):
     monkeypatch.setattr("masklet.training.step.draw_drift", lambda *_: lost)
     kinds = set()
     for seed in range(12):
-        remembered.clear()
+        added.clear()
         with torch.no_grad():
             found = run(model, clip, config, seed=seed)
-        for (frame, pointer), mask in zip(remembered, model.memorised, strict=True):
+        for (frame, pointer, _), mask in zip(added, model.memorised, strict=True):
             conditions = found.predictions[frame].points is not None
             nobody = bool((pointer == model.no_object_pointer).all())
             assert nobody == (not conditions)
