@@ -11,6 +11,7 @@ from typing import Any
 import jaxtyping
 import numpy as np
 import pytest
+from hypothesis import settings
 
 # Before masklet is imported for the first time, so that every annotated signature is checked under pytest.
 jaxtyping.install_import_hook(["masklet.model", "masklet.ops", "masklet.tracking"], "beartype.beartype")
@@ -20,6 +21,10 @@ import torch  # noqa: E402
 from masklet.checkpoint.save import save_model  # noqa: E402
 from masklet.config import DecoderConfig, MemoryConfig, ModelConfig, TrunkConfig  # noqa: E402
 from masklet.model import Sam2  # noqa: E402
+
+# A busy machine is no failure.
+settings.register_profile("no_clock", deadline=None)
+settings.load_profile("no_clock")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = REPOSITORY.parent / "shared"

@@ -18,6 +18,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from masklet.tracking.step import ABSENT_LOGIT, ObjectMasks
+from masklet.training.checks import check_probabilities
 
 WAYS = {"cut": 0.35, "leak": 0.35, "switch": 0.15, "lose": 0.15}
 """How memories are spoilt, and how often each. An object that is alone is lost instead of switched."""
@@ -37,8 +38,7 @@ class DriftConfig:
     """Of an object of a clip, at most: an error may begin so late that no frame looks back at it."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.probability <= 1:
-            raise ValueError(f"probability is {self.probability}, but a probability lies between 0 and 1")
+        check_probabilities(self)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,12 +44,17 @@ class LossConfig:
     missed_masks_learn: bool = True
     """Whether the mask of an object that is there is taught also while the object score says that it is not. In the
     original it is not: its logits, all -1024 then, have a great loss, but no gradient."""
+    tracked_frames: int | None = None
+    """Of the frames of a clip that are neither prompted nor corrected, how many of the last have losses; what comes
+    before is followed without gradients, so that a clip can be long without much more memory. null: all."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if value < 0:
+            if value is not None and value < 0:
                 raise ValueError(f"{field.name} is {value}, but it cannot be negative")
+        if self.tracked_frames == 0:
+            raise ValueError("tracked_frames is 0, but from no frame at all nothing is learned: it is at least 1")
         if 0 < self.focal_gamma < 1:
             raise ValueError(
                 f"focal_gamma is {self.focal_gamma}, but it must be 0 or at least 1: roots have no slope at 0"

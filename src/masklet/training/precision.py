@@ -56,3 +56,15 @@ def precision(name: Precision, device: torch.device | str) -> Iterator[None]:
                 yield
         else:
             yield
+
+
+@contextmanager
+def no_gradients() -> Iterator[None]:
+    """`torch.no_grad` within a step that has gradients before and after it.
+
+    Autocast keeps weights that it has cast until it ends. In older releases of PyTorch those cast here have no gradient
+    in what comes later (pytorch issue 158232), so they are forgotten.
+    """
+    with torch.no_grad():
+        yield
+    torch.clear_autocast_cache()

@@ -8,7 +8,7 @@ the original would give a box turned inside out, gets a click beside it. A click
 fills the image is one on the mask. And people tend to click in the middle, so first clicks may be taken from there.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from masklet.ops.boxes import masks_to_boxes
+from masklet.training.checks import check_probabilities
 from masklet.types import PointLabel, Points
 
 BOX_NOISE = 0.1
@@ -59,10 +60,7 @@ class PromptConfig:
     """Whether frames that were only corrected are remembered as prompted ones are."""
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name.endswith("probability") and not 0 <= value <= 1:
-                raise ValueError(f"{field.name} is {value}, but a probability lies between 0 and 1")
+        check_probabilities(self)
         if self.max_prompted_frames < 1:
             raise ValueError(f"max_prompted_frames is {self.max_prompted_frames}, but the first frame is always one")
         corrects = self.num_corrections > 0 and self.correction_probability > 0
@@ -92,6 +90,10 @@ class PromptPlan:
 
     prompts: dict[int, PromptKind]
     corrections: dict[int, tuple[Correction, ...]]
+
+    def told(self, frame: int) -> bool:
+        """Whether anything is said on a frame."""
+        return frame in self.prompts or frame in self.corrections
 
 
 def draw_plan(config: PromptConfig, num_frames: int, decisions: np.random.Generator) -> PromptPlan:

@@ -3,7 +3,8 @@
 The frames with prompts come first, the others follow in temporal order, each by the step of inference
 (`masklet.tracking.step`) with memories that carry gradients. A corrected frame is decoded again and again, with a click
 more each time and the logits so far, which carry gradients, too. All passes count. A still image is a clip of one
-frame, of which nothing need be remembered. What is remembered of frames that do not condition may be spoilt on
+frame, of which nothing need be remembered. In a long clip only the last of the frames on which nothing is said may have
+losses; those before are followed without gradients. What is remembered of frames that do not condition may be spoilt on
 purpose (`masklet.training.drift`); so `tracked_iou` is lower then.
 
 As in the released training code, memories are made of probabilities, and frames look at object pointers of prompted
@@ -13,7 +14,8 @@ the model drops nothing at random: the original drops activations of its memory 
 Source: the SAM 2 paper, section 5 and appendix D.2; the released training code.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,6 +31,7 @@ from masklet.tracking.policy import MemoryPolicy
 from masklet.tracking.step import MAX_AMBIGUOUS_POINTS, ObjectMasks, adopt_masks, answer, look_back, remember
 from masklet.training.drift import Drift, DriftConfig, draw_drift
 from masklet.training.losses import LossConfig, Losses, Target, mask_losses
+from masklet.training.precision import no_gradients
 from masklet.training.prompts import (
     Correction,
     PromptConfig,
@@ -110,34 +113,51 @@ def train_step(
     plan = draw_plan(prompts, len(batch.pixels), decisions)
     conditioning = {*plan.prompts, *(plan.corrections if prompts.corrected_frames_condition else ())}
     drift = draw_drift(config.drift, batch.clip_of_object, len(batch.pixels), generator)
-    follower = _Follower(model, batch, conditioning, drift)
+    untaught = _untaught(plan, len(batch.pixels), config.loss.tracked_frames)
+    follower = _Follower(model, batch, conditioning, drift, untaught)
     passes: dict[int, list[_Pass]] = {}
     order = [*plan.prompts, *(frame for frame in range(len(batch.pixels)) if frame not in plan.prompts)]
     for frame in order:
-        if plan.prompts.get(frame) == "mask":
-            found = follower.adopt(frame)
-            passes[frame] = [_Pass(None, found)]
-            # Remembered at full size, as in the released training code.
-            found = replace(found, logits=(batch.masks[frame][:, None].float() * 2 - 1) * MASK_LOGIT)
-        else:
-            points = _first_points(batch, frame, plan, prompts.centre_click_probability, generator)
-            corrections = plan.corrections.get(frame, ())
-            passes[frame] = follower.find(frame, points, corrections, generator)
-            found = passes[frame][-1].found
-        if frame != order[-1]:
-            follower.remember(frame, found)
-    return _summarise(batch, plan, passes, config.loss)
+        with no_gradients() if frame in untaught else nullcontext():
+            if plan.prompts.get(frame) == "mask":
+                found = follower.adopt(frame)
+                passes[frame] = [_Pass(None, found)]
+                # Remembered at full size, as in the released training code.
+                found = replace(found, logits=(batch.masks[frame][:, None].float() * 2 - 1) * MASK_LOGIT)
+            else:
+                points = _first_points(batch, frame, plan, prompts.centre_click_probability, generator)
+                corrections = plan.corrections.get(frame, ())
+                passes[frame] = follower.find(frame, points, corrections, generator)
+                found = passes[frame][-1].found
+            if frame != order[-1]:
+                follower.remember(frame, found)
+    predictions = _predictions(plan, passes)
+    taught = {frame: found for frame, found in passes.items() if frame not in untaught}
+    return _summarise(batch, plan, taught, predictions, config.loss)
+
+
+def _untaught(plan: PromptPlan, num_frames: int, tracked_frames: int | None) -> frozenset[int]:
+    """Frames without losses and gradients: those on which nothing is said, but for so many of the last."""
+    tracked = [frame for frame in range(num_frames) if not plan.told(frame)]
+    return frozenset() if tracked_frames is None else frozenset(tracked[:-tracked_frames])
 
 
 class _Follower:
     """The objects of a batch, and what is remembered of them: of all on the same frames, so one bank is enough."""
 
-    def __init__(self, model: Sam2, batch: ClipBatch, conditioning: set[int], drift: Drift | None) -> None:
+    def __init__(
+        self,
+        model: Sam2,
+        batch: ClipBatch,
+        conditioning: set[int],
+        drift: Drift | None,
+        untaught: Collection[int],
+    ) -> None:
         self.model = model
         self.batch = batch
         self.conditioning = conditioning
         self.drift = drift
-        self.features = encode_frames(model, batch)
+        self.features = encode_frames(model, batch, untaught)
         policy = MemoryPolicy.of_model(model.config.memory)
         self.bank = MemoryBank[Tensor, Tensor](policy)
 
@@ -174,21 +194,31 @@ class _Follower:
         self.bank.add(frame, memory, found.pointers, conditioning=conditioning)
 
 
-def encode_frames(model: Sam2, batch: ClipBatch) -> list[ImageFeatures]:
-    """Features of each frame, with a row for every object; all frames are encoded at once.
+def encode_frames(model: Sam2, batch: ClipBatch, untaught: Collection[int] = ()) -> list[ImageFeatures]:
+    """Features of each frame, with a row for every object; all frames are encoded at once, the untaught ones apart.
 
-    Where trunk and neck are frozen, nothing of them is kept for a backward pass.
+    Of untaught frames, and where trunk and neck are frozen, nothing is kept for a backward pass.
     """
-    num_frames, num_clips = batch.pixels.shape[:2]
-    encoded = model.encode_image(batch.pixels.flatten(0, 1))
+    taught = [frame for frame in range(len(batch.pixels)) if frame not in untaught]
+    features = dict(zip(taught, _encode(model, batch, taught), strict=True))
+    if untaught:
+        frames = sorted(untaught)
+        with no_gradients():
+            features.update(zip(frames, _encode(model, batch, frames), strict=True))
+    return [features[frame] for frame in range(len(batch.pixels))]
+
+
+def _encode(model: Sam2, batch: ClipBatch, frames: list[int]) -> Iterable[ImageFeatures]:
+    num_clips = batch.pixels.shape[1]
+    encoded = model.encode_image(batch.pixels[frames].flatten(0, 1))
 
     def of_objects(maps: Float[Tensor, "TB C H W"]) -> Iterable[Float[Tensor, "N C H W"]]:
-        frames = maps.unflatten(0, (num_frames, num_clips))
-        return frames.index_select(1, batch.clip_of_object).unbind()
+        separate = maps.unflatten(0, (len(frames), num_clips))
+        return separate.index_select(1, batch.clip_of_object).unbind()
 
     sizes = encoded.image_sizes[:1] * len(batch.clip_of_object)
     rows = zip(*map(of_objects, (encoded.stride16, encoded.stride8, encoded.stride4)), strict=True)
-    return [ImageFeatures(stride16, stride8, stride4, sizes) for stride16, stride8, stride4 in rows]
+    return (ImageFeatures(stride16, stride8, stride4, sizes) for stride16, stride8, stride4 in rows)
 
 
 def _first_points(
@@ -202,7 +232,14 @@ def _first_points(
     return first_clicks(masks, batch.centres[frame], centre_probability, generator)
 
 
-def _summarise(batch: ClipBatch, plan: PromptPlan, passes: dict[int, list[_Pass]], config: LossConfig) -> StepLosses:
+def _summarise(
+    batch: ClipBatch,
+    plan: PromptPlan,
+    passes: dict[int, list[_Pass]],
+    predictions: tuple[FramePrediction, ...],
+    config: LossConfig,
+) -> StepLosses:
+    """Of the passes over taught frames."""
     losses: list[Losses] = []
     ious: dict[str, list[Tensor]] = {}
     present: dict[str, list[Tensor]] = {}
@@ -227,7 +264,7 @@ def _summarise(batch: ClipBatch, plan: PromptPlan, passes: dict[int, list[_Pass]
     }
     for name, values in ious.items():
         parts[name] = torch.stack(values).sum() / torch.stack(present[name]).sum().clamp(min=1)
-    return StepLosses(total, parts, _predictions(plan, passes))
+    return StepLosses(total, parts, predictions)
 
 
 def _predictions(plan: PromptPlan, passes: dict[int, list[_Pass]]) -> tuple[FramePrediction, ...]:

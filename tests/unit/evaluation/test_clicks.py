@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -67,7 +67,6 @@ def test_masks_of_different_sizes() -> None:
         correction_click(blank(), np.ones((5, 5), bool))
 
 
-@settings(deadline=None)
 @given(pairs)
 def test_a_click_is_true_and_the_deepest(masks) -> None:
     predicted, truth = masks

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -106,7 +106,6 @@ def test_masks_that_cannot_be_compared_are_refused(score) -> None:
 
 
 @given(MASKS)
-@settings(deadline=None)
 def test_scores_of_any_masks_are_those_of_the_original(masks: tuple[np.ndarray, np.ndarray]) -> None:
     assert ours(*masks) == pytest.approx(oracle(*masks), abs=1e-12)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from masklet.evaluation.results import (
@@ -111,7 +111,6 @@ def test_decay_is_how_much_the_last_quarter_lost_against_the_first() -> None:
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=400).map(tuple))
-@settings(deadline=None)
 def test_statistics_stay_in_their_ranges(values: tuple[float, ...]) -> None:
     assert 0 <= recall(values) <= 100
     assert -100 <= decay(values) <= 100

@@ -88,7 +88,6 @@ VIDEOS = st.tuples(st.integers(1, 6), st.integers(1, 9), st.integers(1, 9)).flat
 
 
 @given(VIDEOS)
-@settings(deadline=None)
 def test_any_label_maps_score_as_by_the_original(videos: tuple[np.ndarray, np.ndarray]) -> None:
     truth, predicted = videos
     assert_like(means(score(truth, predicted, ALL_FRAMES)), oracle(truth, predicted))
@@ -96,7 +95,7 @@ def test_any_label_maps_score_as_by_the_original(videos: tuple[np.ndarray, np.nd
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_objects_that_come_late_or_go_score_as_by_the_original(data: st.DataObject) -> None:
     bands = st.dictionaries(st.integers(1, 3), st.builds(slice, st.integers(0, 20), st.integers(20, 40)))
     videos = [draw(*data.draw(st.lists(bands, min_size=5, max_size=5))) for _ in range(2)]

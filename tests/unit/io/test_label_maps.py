@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
@@ -99,6 +99,5 @@ def test_where_masks_overlap_the_lowest_id_wins() -> None:
 
 
 @given(st.tuples(st.integers(1, 6), st.integers(1, 6)).flatmap(lambda size: arrays(np.int32, size)))
-@settings(deadline=None)
 def test_values_are_found_wherever_they_are(labels: np.ndarray) -> None:
     assert find_values(labels) == np.unique(labels).tolist()

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from masklet.ops.nms import box_nms
@@ -26,7 +26,6 @@ def naive(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> list[int]:
     return kept
 
 
-@settings(deadline=None)
 @given(boxes, st.data(), st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.7, 1.0]))
 def test_keeps_what_a_plain_loop_keeps(corners, data, threshold):
     corners = [(min(a, c), min(b, d), max(a, c), max(b, d)) for a, b, c, d in corners]

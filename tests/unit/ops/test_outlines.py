@@ -2,7 +2,7 @@ from collections import Counter
 
 import cv2
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -12,7 +12,6 @@ from masklet.ops.rings import fill_rings, ring_area
 masks = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=25), elements=st.booleans())
 
 
-@settings(deadline=None)
 @given(masks)
 def test_outlines_hold_the_mask_exactly(mask: np.ndarray):
     rings, touching = trace_outlines(mask)
@@ -26,7 +25,6 @@ def test_outlines_hold_the_mask_exactly(mask: np.ndarray):
     assert shared == set(map(tuple, np.argwhere(touching).tolist()))
 
 
-@settings(deadline=None)
 @given(masks)
 def test_rings_are_simple_and_turn_at_each_corner(mask: np.ndarray):
     for ring in trace_outlines(mask)[0]:

@@ -27,7 +27,6 @@ def blobs(seed: int) -> np.ndarray:
     return smooth > np.quantile(smooth, generator.random())
 
 
-@settings(deadline=None)
 @given(masks)
 def test_without_a_tolerance_nothing_is_lost(mask: np.ndarray):
     polygons = mask_to_polygons(mask, tolerance=0)
@@ -40,7 +39,7 @@ def test_without_a_tolerance_nothing_is_lost(mask: np.ndarray):
         assert all(ring_area(hole) < 0 for hole in polygon.holes)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(0, 10**9), st.sampled_from([0.6, 1.0, 2.5, 10.0]))
 def test_with_a_tolerance_polygons_are_valid_and_close(seed: int, tolerance: float):
     mask = blobs(seed)
@@ -52,7 +51,7 @@ def test_with_a_tolerance_polygons_are_valid_and_close(seed: int, tolerance: flo
     assert [len(polygon.holes) for polygon in polygons] == [len(polygon.holes) for polygon in exact]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(0, 10**9), st.sampled_from([0.1, 0.25, 0.49]))
 def test_an_inset_keeps_the_mask_for_those_who_fill_what_lines_touch(seed: int, inset: float):
     mask = blobs(seed)

@@ -47,7 +47,7 @@ def test_small_outlines_are_kept():
         assert (len(kept) == len(ring)) == (abs(ring_area(ring)) < 64)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.integers(0, 10**9))
 def test_outlines_close_together_do_not_meet(seed: int):
     generator = np.random.default_rng(seed)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from masklet.ops.masks import resize_logits
@@ -10,7 +10,6 @@ from masklet.ops.window_resize import WindowResizer
 sides = st.integers(1, 40)
 
 
-@settings(deadline=None)
 @given(st.tuples(sides, sides), st.tuples(sides, sides), st.integers(0, 99))
 def test_a_window_is_cut_from_the_whole(low_res_size, size, seed):
     logits = torch.randn((2, *low_res_size), generator=torch.Generator().manual_seed(seed)) * 10
@@ -35,7 +34,6 @@ def test_masks_are_those_of_the_whole_to_the_pixel(size):
     assert (cut != whole).sum() <= 1  # none but where another kernel rounds otherwise
 
 
-@settings(deadline=None)
 @given(st.tuples(sides, sides), st.tuples(sides, sides), st.integers(0, 99), st.sampled_from([0.0, 1.5, 3.0]))
 def test_nothing_exceeds_the_threshold_beyond_the_window(low_res_size, size, seed, threshold):
     logits = torch.randn((3, *low_res_size), generator=torch.Generator().manual_seed(seed))
@@ -58,7 +56,6 @@ def test_windows_are_tight():
     assert WindowResizer((8, 8), (1, 1), "cpu").window(skipped) == (slice(0, 1), slice(0, 1))
 
 
-@settings(deadline=None)
 @given(st.tuples(sides, sides), st.tuples(sides, sides), st.integers(0, 99), st.sampled_from([-1.0, 0.0, 1.5]))
 def test_counts_lie_between_their_bounds(low_res_size, size, seed, threshold):
     logits = torch.randn((3, *low_res_size), generator=torch.Generator().manual_seed(seed))

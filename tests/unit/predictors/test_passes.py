@@ -1,7 +1,7 @@
 """The plan of a propagation: which frames, in which direction, for which objects."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from masklet.predictors.passes import plan_passes
@@ -54,7 +54,6 @@ def test_both_ways_counts_from_each_objects_first_prompt():
     assert [back.takes(frame, {2}) for frame in back.frames] == [False, False, True, True]
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.integers(0, 5), st.sets(st.integers(0, 19), min_size=1), min_size=1))
 def test_both_ways_reaches_each_frame_once_per_object_and_from_a_prompt(conditioning):
     passes = plan_passes(conditioning, 20, None, None, "both")

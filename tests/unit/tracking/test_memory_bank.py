@@ -56,7 +56,7 @@ def expected(policy, conditioning, tracked, frame, reverse, num_frames):
     return sorted(maps), sorted(pointers), max(1, far - 1)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(policies, st.sets(frames, max_size=6), st.sets(frames), frames, st.booleans(), st.none() | st.integers(1, 41))
 def test_a_frame_looks_at_what_the_rules_say(policy, conditioning, tracked, frame, reverse, num_frames):
     conditioning, tracked = sorted(conditioning), sorted(tracked - conditioning)
@@ -136,7 +136,7 @@ def test_clearing_around_a_frame_spares_it_and_those_that_are_to_be_kept():
     assert sorted(bank.features) == [*range(13), 14, 20, 22, 28, 29, 30]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(policies, st.sets(st.integers(0, 30), min_size=1, max_size=8), st.sets(st.integers(0, 30)))
 def test_a_stream_may_forget_what_no_later_frame_looks_at(policy, conditioning, untracked):
     """Two banks fed alike, one of which forgets: they look the same to every later frame, at every moment."""

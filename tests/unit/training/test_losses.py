@@ -154,10 +154,13 @@ def test_the_published_values_but_that_missed_masks_learn():
         "iou_l1": True,
         "at_full_size": True,
         "missed_masks_learn": True,
+        "tracked_frames": None,
     }
 
 
-@pytest.mark.parametrize(("field", "value"), [("mask", -1.0), ("focal_gamma", 0.5), ("focal_alpha", 1.5)])
+@pytest.mark.parametrize(
+    ("field", "value"), [("mask", -1.0), ("focal_gamma", 0.5), ("focal_alpha", 1.5), ("tracked_frames", 0)]
+)
 def test_what_a_configuration_may_not_say(field, value):
     with pytest.raises(ValueError, match=f"{field} is {value}"):
         LossConfig(**{field: value})

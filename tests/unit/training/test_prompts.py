@@ -6,7 +6,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -127,7 +127,6 @@ def test_shares_of_a_run_that_corrects_less():
     clicks=st.sampled_from([0.0, 0.5, 1.0]),
     seed=st.integers(0, 1000),
 )
-@settings(deadline=None)
 def test_any_plan_can_be_followed(num_frames, most_prompted, more, clicks, seed):
     config = PromptConfig(
         click_probability=clicks, max_prompted_frames=most_prompted, max_corrected_frames=most_prompted + more
@@ -179,7 +178,6 @@ def test_each_region_has_its_own_pixel(generator):
 
 
 @given(st.integers(0, 2**32), st.floats(0.0, 1.0))
-@settings(deadline=None)
 def test_a_pixel_is_in_its_region(seed, density):
     generator = torch.Generator().manual_seed(seed)
     regions = torch.rand(5, HEIGHT, WIDTH, generator=generator) < density

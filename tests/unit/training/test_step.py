@@ -528,6 +528,60 @@ def test_reports_and_predictions_have_no_gradient(model):
         assert not each.logits.requires_grad
 
 
+LONG = make_batch(7, (0, 0, 1))
+LAST_TWO = replace(LOW_RES, tracked_frames=2)
+
+
+def test_of_a_long_clip_the_last_frames_have_losses(model):
+    every = run(model, LONG, MASKS)
+    found = run(model, LONG, MASKS, LAST_TWO)
+    assert model.images == [2 * 3, 2 * 4]
+    assert len(model.decoded) == len(found.predictions) == 7
+    for one, other in zip(every.predictions, found.predictions, strict=True):
+        torch.testing.assert_close(one.logits, other.logits, msg="all frames are followed, as before")
+    loss = torch.zeros(())
+    for frame in (5, 6):
+        target = Target.of_masks(LONG.masks[frame], LOW_RES)
+        loss = loss + mask_losses(model.decoded[frame], target, True, LOW_RES).total(LOW_RES)
+    torch.testing.assert_close(found.total, loss / 3)
+
+
+def test_gradients_stop_at_frames_without_losses(model):
+    pixels = LONG.pixels.clone().requires_grad_()
+    run(model, replace(LONG, pixels=pixels), CORRECTED, LAST_TWO).total.backward()
+    assert pixels.grad is not None
+    assert pixels.grad.abs().amax((1, 2, 3, 4)).bool().tolist() == [True, False, False, False, False, True, True]
+
+
+def test_what_is_said_has_losses_wherever_it_is(model):
+    prompts = replace(CORRECTED, num_corrections=1, max_prompted_frames=2, max_corrected_frames=3)
+    for seed in range(6):
+        model.zero_grad()
+        pixels = LONG.pixels.clone().requires_grad_()
+        found = run(model, replace(LONG, pixels=pixels), prompts, replace(LAST_TWO, tracked_frames=1), seed)
+        found.total.backward()
+        assert pixels.grad is not None
+        taught = [frame for frame, grad in enumerate(pixels.grad) if grad.any()]
+        told = [frame for frame, each in enumerate(found.predictions) if each.points is not None]
+        last = max(frame for frame in range(7) if frame not in told)
+        assert taught == sorted({*told, last})
+
+
+def test_frames_without_losses_cost_no_weight_its_gradient_in_mixed_precision(model):
+    """Casts of weights are kept from one use to the next, those without gradient, too, if nobody sees to it."""
+    run(model, LONG, CORRECTED, LAST_TWO).total.backward()
+    exact = {name: p.grad for name, p in model.named_parameters()}
+    model.zero_grad(set_to_none=True)
+    with precision("bf16-mixed", "cpu"):
+        run(model, LONG, CORRECTED, LAST_TWO).total.backward()
+    mixed = {name: p.grad for name, p in model.named_parameters()}
+    assert {name for name, grad in mixed.items() if grad is not None} == {
+        name for name, grad in exact.items() if grad is not None
+    }
+    flat, near = (torch.cat([g.flatten() for g in each.values() if g is not None]) for each in (exact, mixed))
+    assert F.cosine_similarity(flat, near, dim=0) > 0.98
+
+
 @pytest.mark.parametrize("batch", [IMAGES, CLIP], ids=["images", "clip"])
 def test_in_mixed_precision_losses_and_gradients_are_near(model, batch):
     exact = run(model, batch, replace(CORRECTED, truth_click_probability=1.0))

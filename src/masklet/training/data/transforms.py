@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from masklet.training.checks import check_probabilities
 from masklet.training.data.colour import JitterConfig, jitter, to_grey
 from masklet.training.data.geometry import AffineConfig, CropConfig, Placement, place, tile
 from masklet.training.samples import Clip
@@ -36,10 +37,7 @@ class TransformConfig:
     """Colours of each frame on its own, after `jitter`."""
 
     def __post_init__(self) -> None:
-        for name in ("flip", "vertical_flip", "mosaic", "grayscale"):
-            probability = getattr(self, f"{name}_probability")
-            if not 0 <= probability <= 1:
-                raise ValueError(f"{name}_probability is a probability, 0 to 1, not {probability}")
+        check_probabilities(self)
 
 
 PUBLISHED = TransformConfig()

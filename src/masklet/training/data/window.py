@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from masklet.training.checks import check_probabilities
+
 MAX_TRIES = 1000
 """Clips that are drawn before it is given up to find one with an object on its first frame. Source: upstream."""
 
@@ -31,10 +33,7 @@ class WindowConfig:
         for name in ("num_frames", "max_objects", "max_stride"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, but it must be at least 1")
-        if not 0 <= self.reverse_time_probability <= 1:
-            raise ValueError(
-                f"reverse_time_probability is {self.reverse_time_probability}, but a probability is from 0 to 1"
-            )
+        check_probabilities(self)
 
 
 class Window(NamedTuple):

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from masklet.training.scenes.checks import check_probabilities
+from masklet.training.checks import check_probabilities
 
 NOISE_SHIFTS = 64
 """How many pixels the bank of noise is larger than a picture: as many places a window of it can start, either way."""

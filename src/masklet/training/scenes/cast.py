@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from masklet.training.scenes.checks import check_probabilities
+from masklet.training.checks import check_probabilities
 from masklet.training.scenes.compose import Look, random_look, toned
 from masklet.training.scenes.motion import (
     Camera,
@@ -144,7 +144,7 @@ class Casting:
         poses = hidden.way.poses.copy()
         poses[:, 2] = poses[:, 2].max() + np.log(COVER)
         poses[:, 3] = rng.normal(0.0, 0.3)
-        poses[:, 4] = 0.0
+        poses[:, 4:] = 0.0
         course = rng.uniform(0.0, 2 * np.pi)
         side = float(np.exp(poses[0, 2]))
         reach = 0.5 * side * (1.0 + 1.0 / COVER) * rng.uniform(0.9, 1.3) * np.array([np.cos(course), np.sin(course)])
@@ -152,7 +152,7 @@ class Casting:
         if rng.random() < 0.7:
             far[absence[1] :] *= -1.0
         sprite = Sprite(toned(rgba, look, backdrop))
-        return Actor(sprite, Way(poses + np.pad(far[:, None] * reach, ((0, 0), (0, 3)))), look)
+        return Actor(sprite, Way(poses + np.pad(far[:, None] * reach, ((0, 0), (0, 4)))), look)
 
 
 def _chance(rng: np.random.Generator, probability: float) -> bool:

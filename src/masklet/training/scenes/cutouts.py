@@ -18,6 +18,7 @@ from PIL import Image
 
 from masklet.datasets.mask_files import MaskedPicture, open_masks, pair_masks
 from masklet.io.images import read_image
+from masklet.training.scenes.colours import spread_colours
 from masklet.training.scenes.parts import read_sources, write_part
 
 KINDS = ("photo", "drawing", "clipart", "emoji", "emoji3d")
@@ -206,14 +207,8 @@ def cut_out(rgb: UInt8[np.ndarray, "H W 3"], mask: Bool[np.ndarray, "H W"]) -> U
     trusted = cv2.erode(inside, kernel, borderType=cv2.BORDER_REPLICATE) > 0
     if not trusted.any():
         trusted = inside > 0
-    outside = (~trusted).astype(np.uint8)
-    nearest = np.asarray(
-        cv2.distanceTransformWithLabels(outside, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)[1], np.int64
-    )
-    table = np.zeros((int(nearest.max()) + 1, 3), np.uint8)
-    table[nearest[trusted]] = colours[trusted]
     alpha = cv2.GaussianBlur(inside * np.uint8(255), (0, 0), FEATHER, borderType=cv2.BORDER_REPLICATE)
-    return np.dstack([table[nearest], alpha])
+    return np.dstack([spread_colours(colours, trusted), alpha])
 
 
 def _share_on_border(mask: Bool[np.ndarray, "H W"]) -> float:

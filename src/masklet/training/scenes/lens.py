@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from masklet.training.scenes.checks import check_probabilities
+from masklet.training.checks import check_probabilities
 from masklet.training.scenes.compose import soften
 from masklet.training.scenes.motion import Camera, Way
 from masklet.training.scenes.warp import Patch

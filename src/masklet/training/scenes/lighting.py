@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
-from masklet.training.scenes.checks import check_probabilities
+from masklet.training.checks import check_probabilities
 from masklet.training.scenes.shapes import smooth_field
 
 FIELD = 96

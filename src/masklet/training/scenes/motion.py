@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from masklet.training.scenes.checks import check_probabilities
+from masklet.training.checks import check_probabilities
 from masklet.training.scenes.warp import Bend, Pose, Wave
 
 
@@ -29,8 +29,11 @@ class MotionConfig:
     growth: float = 0.025
     """Of the logarithm of the size."""
     yaw_probability: float = 0.3
-    """Of a thing that turns out of the plane, which squeezes it and makes one side smaller."""
-    yaw: float = 8.0
+    """Of a thing that turns out of the plane, perhaps right round; that squeezes it and makes one side smaller."""
+    yaw: float = 12.0
+    spin_probability: float = 0.2
+    """Of a thing whose colours go round within its outline, so that other sides of it are seen."""
+    spin: float = 10.0
     wave_probability: float = 0.35
     """Of a thing that ripples."""
     wave: float = 0.05
@@ -108,12 +111,12 @@ def random_camera(rng: np.random.Generator, config: MotionConfig, num_frames: in
 
 @dataclass(frozen=True)
 class Way:
-    """Where a thing is and how it is deformed. poses: x, y, logarithm of the side, angle, yaw, as `Pose` has them.
+    """Where a thing is and how it is deformed. poses: x, y, logarithm of the side, angle, yaw, spin, as in `Pose`.
 
     ripple: how far each wave has run, in radians. bends: angle of the joint, in radians.
     """
 
-    poses: Float[np.ndarray, "T 5"]
+    poses: Float[np.ndarray, "T 6"]
     waves: tuple[Wave, ...] = ()
     ripple: Float[np.ndarray, "T"] | None = None
     bend: Bend | None = None
@@ -121,10 +124,10 @@ class Way:
 
     def pose(self, index: float) -> Pose:
         """On frame `index`; between frames it is interpolated."""
-        x, y, side, angle, yaw = self.poses_at(index)
-        return Pose(float(x), float(y), float(np.exp(side)), float(angle), float(yaw))
+        x, y, side, angle, yaw, spin = self.poses_at(index)
+        return Pose(float(x), float(y), float(np.exp(side)), float(angle), float(yaw), float(spin))
 
-    def poses_at(self, index: float) -> Float[np.ndarray, "5"]:
+    def poses_at(self, index: float) -> Float[np.ndarray, "6"]:
         """The row of `poses` at a frame or between frames."""
         return between(self.poses, index)
 
@@ -148,10 +151,10 @@ class Way:
 def random_way(rng: np.random.Generator, config: MotionConfig, start: Pose, camera: Camera, stride: float) -> Way:
     """How something moves that is at `start` on the first frame."""
     num_frames, size = len(camera.way), camera.size
-    speeds = np.array([config.drift * size] * 2 + [config.growth, np.deg2rad(config.turn), np.deg2rad(config.yaw)])
-    if rng.random() >= config.yaw_probability:
-        speeds[4] = 0.0
-    first = np.array([start.x, start.y, np.log(start.side), start.angle, start.yaw])
+    turns = np.deg2rad([config.turn, config.yaw, config.spin])
+    speeds = np.array([config.drift * size] * 2 + [config.growth, *turns])
+    speeds[4:] *= rng.random(2) < (config.yaw_probability, config.spin_probability)
+    first = np.array([start.x, start.y, np.log(start.side), start.angle, start.yaw, start.spin])
     poses = first + config.walk(rng, num_frames, speeds * stride)
     if rng.random() >= config.follow_probability:
         poses = _carry(poses, camera)
@@ -166,7 +169,7 @@ def random_way(rng: np.random.Generator, config: MotionConfig, start: Pose, came
     return Way(poses, waves, ripple, bend, bends)
 
 
-def _carry(poses: Float[np.ndarray, "T 5"], camera: Camera) -> Float[np.ndarray, "T 5"]:
+def _carry(poses: Float[np.ndarray, "T 6"], camera: Camera) -> Float[np.ndarray, "T 6"]:
     """Poses in a picture without moves, as the camera sees them."""
     carried = poses.copy()
     for index, pose in enumerate(poses):

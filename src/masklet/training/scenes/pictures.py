@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, UInt8
 
+from masklet.training.checks import check_probabilities
 from masklet.training.scenes.augment import AugmentConfig, tone_table
-from masklet.training.scenes.checks import check_probabilities
 from masklet.training.scenes.parts import find_parts, prepared_folder
 from masklet.training.scenes.shapes import largest_piece, random_blob
 from masklet.training.scenes.sources import DEFAULT_ROOT

@@ -1,7 +1,8 @@
 """Cut-outs in the picture: placed, turned out of the plane, bent and waving, through one smooth map.
 
 The map goes from the picture back to the cut-out, is computed on a coarse grid and made fine by interpolation, and
-serves colours and masks alike, so that a mask is exactly what is seen.
+serves colours and masks alike, so that a mask is exactly what is seen. What spins shows other sides of itself: its
+outline stays, and its colours go round as on a pillar whose back is the mirrored front.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from masklet.training.scenes.colours import spread_colours
+
 STEP = 8
 """Pixels between points of the coarse grid."""
 
@@ -19,20 +22,22 @@ DISTANCE = 3.0
 """Of the eye from what is turned out of the plane, in halves of its longest side."""
 
 MAX_YAW = 1.1
-"""Radians that something is turned out of the plane at most; from the edge there is nothing to see."""
+"""Radians that something is turned out of the plane at most. What turns on, over the edge from which there would be
+nothing to see, shows its other side at once, the mirrored one."""
 
 BEND_WIDTH = 0.5
 """Over how much of a cut-out a joint bends, in halves of its longest side."""
 
 
 class Pose(NamedTuple):
-    """Where a cut-out is: x and y of its centre and its longest side in pixels; angle and yaw in radians."""
+    """Where a cut-out is: x and y of its centre and its longest side in pixels; angle, yaw and spin in radians."""
 
     x: float
     y: float
     side: float
     angle: float = 0.0
     yaw: float = 0.0
+    spin: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,7 @@ class Sprite:
     ) -> None:
         self.form = np.eye(2) if form is None else form
         self._levels = [(rgba, part)]
+        self._skins: dict[tuple[int, ...], UInt8[np.ndarray, "h w 3"]] = {}
 
     @property
     def rgba(self) -> UInt8[np.ndarray, "h w 4"]:
@@ -98,6 +104,14 @@ class Sprite:
             smaller = None if part is None else cv2.resize(part, size, interpolation=cv2.INTER_AREA)
             self._levels.append((cv2.resize(rgba, size, interpolation=cv2.INTER_AREA), smaller))
         return self._levels[number]
+
+    def skin(self, rgba: UInt8[np.ndarray, "h w 4"]) -> UInt8[np.ndarray, "h w 3"]:
+        """The colours of one of the versions, not times alpha, which go on beyond the outline."""
+        if rgba.shape not in self._skins:
+            alpha = rgba[..., 3:]
+            colours = np.minimum(rgba[..., :3] * (255.0 / np.maximum(alpha, 1)) + 0.5, 255.0).astype(np.uint8)
+            self._skins[rgba.shape] = spread_colours(colours, alpha[..., 0] == alpha.max())
+        return self._skins[rgba.shape]
 
 
 def render(
@@ -126,6 +140,11 @@ def render(
         for share, length in ((u, width), (v, height))
     ]  # fmt: skip
     seen = cv2.remap(rgba, maps[0], maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    if pose.spin and part is None:  # what is attached would slide off
+        spun = _spun(maps[0], width, pose.spin)
+        around = cv2.remap(sprite.skin(rgba), spun, maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        alpha = cv2.extractChannel(seen, 3)
+        seen = cv2.merge((*(cv2.multiply(each, alpha, scale=1 / 255) for each in cv2.split(around)), alpha))
     x, y, w, h = cv2.boundingRect(cv2.extractChannel(seen, 3))
     if min(w, h) < 2:
         return None
@@ -144,7 +163,8 @@ def _bounds(
     if bend is not None:
         margin += 2.0 * abs(np.sin(bend.angle / 2)) * (1.0 + abs(bend.at))
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * (extent + margin) @ form.T
-    yaw = _clip(pose.yaw)
+    yaw, side = _facing(pose.yaw)
+    corners[:, 0] *= side
     depth = 1.0 + np.maximum(corners[:, 0] * np.sin(yaw) / DISTANCE, -0.7)
     flat = np.stack([corners[:, 0] * np.cos(yaw), corners[:, 1]], 1) / depth[:, None]
     cos, sin = np.cos(pose.angle), np.sin(pose.angle)
@@ -164,10 +184,11 @@ def _to_cutout(
     cos, sin = np.cos(pose.angle), np.sin(pose.angle)
     x, y = cos * x + sin * y, cos * y - sin * x
     if pose.yaw:
-        yaw = _clip(pose.yaw)
+        yaw, side = _facing(pose.yaw)
         slope = np.sin(yaw) / DISTANCE
         x = x / np.maximum(np.cos(yaw) - x * slope, 0.05)
         y = y * (1.0 + x * slope)
+        x = x * side
     inverse = np.linalg.inv(form)
     x, y = inverse[0, 0] * x + inverse[0, 1] * y, inverse[1, 0] * x + inverse[1, 1] * y
     if bend is not None:
@@ -188,11 +209,23 @@ def _unbend(x: np.ndarray, y: np.ndarray, bend: Bend) -> tuple[np.ndarray, np.nd
     return cos * along - sin * y + bend.at, sin * along + cos * y
 
 
+def _spun(x: Float[np.ndarray, "h w"], width: int, spin: float) -> Float[np.ndarray, "h w"]:
+    """Columns of a cut-out whose colours are seen at columns `x` when it has spun around its upright middle."""
+    half = width / 2
+    sine = ((x - (width - 1) / 2) / half).clip(-1.0, 1.0)
+    turned = sine * np.cos(spin) + np.sqrt(1.0 - sine * sine) * np.sin(spin)
+    return (turned * half + (width - 1) / 2).astype(np.float32)
+
+
 def _smooth(share: np.ndarray) -> np.ndarray:
     """From 0 to 1 without a kink where `share` goes from 0 to 1."""
     share = share.clip(0.0, 1.0)
     return share * share * (3.0 - 2.0 * share)
 
 
-def _clip(yaw: float) -> float:
-    return max(-MAX_YAW, min(MAX_YAW, yaw))
+def _facing(yaw: float) -> tuple[float, float]:
+    """How far a side is turned away, up to `MAX_YAW`, and which: 1 the front, -1 the back."""
+    turned = float(np.mod(yaw + np.pi / 2, 2 * np.pi))
+    back = turned >= np.pi
+    away = turned - np.pi / 2 - (np.pi if back else 0.0)
+    return max(-MAX_YAW, min(MAX_YAW, away)), -1.0 if back else 1.0

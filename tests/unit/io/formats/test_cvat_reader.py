@@ -59,7 +59,7 @@ def test_a_track_of_many_parts_and_of_a_pixel(tmp_path: Path, hard_picture: Anno
 
 
 @given(arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=16)), st.booleans())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_any_mask_there_and_back(mask: np.ndarray, tracked: bool):
     mask[0, 0] = True
     height, width = mask.shape

@@ -30,7 +30,7 @@ def test_masks_come_back(tmp_path: Path, hard_pictures: list[AnnotatedPicture], 
         assert mask_iou(back.mask, found.mask) > 0.98
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(0, 10**9))
 def test_tools_draw_the_same_mask(seed: int):
     generator = np.random.default_rng(seed)

@@ -119,7 +119,7 @@ def test_square_only_leaves_a_square_clip_as_it_is() -> None:
 
 
 def test_values_that_make_no_sense() -> None:
-    with pytest.raises(ValueError, match="mosaic_probability is a probability, 0 to 1, not 15"):
+    with pytest.raises(ValueError, match="mosaic_probability is 15, but it must be a probability"):
         TransformConfig(mosaic_probability=15)
     with pytest.raises(ValueError, match="even number of pixels, not 33"):
         Transforms(PUBLISHED, 33)

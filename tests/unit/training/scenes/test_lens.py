@@ -49,7 +49,7 @@ def test_a_camera_at_rest_does_not_blur():
 
 
 def test_things_are_blurred_along_their_own_way():
-    poses = np.zeros((3, 5))
+    poses = np.zeros((3, 6))
     poses[:, :3] = (20.0, 20.0, np.log(8.0))
     poses[:, 1] += 12.0 * np.arange(3)
     patch = Patch(np.full((8, 8, 4), 255, np.uint8), 16, 28)
@@ -70,7 +70,7 @@ def test_what_is_very_quick_is_exposed_briefly():
 def test_focus_blurs_photograph_or_things():
     origin = np.array([-SIDE, 0.0])
     assert extents(lens(ground=1.5).ground(dot(), origin, panning(0.0), 1)[..., 0])[1] > 6
-    poses = np.tile([20.0, 20.0, np.log(8.0), 0.0, 0.0], (3, 1))
+    poses = np.tile([20.0, 20.0, np.log(8.0), 0.0, 0.0, 0.0], (3, 1))
     patch = Patch(np.full((8, 8, 4), 255, np.uint8), 16, 16)
     assert lens(things=1.5).thing(patch, Way(poses), 1, 0.0).rgba.shape[0] > 8
 

@@ -21,7 +21,7 @@ from masklet.training.scenes.warp import Pose
 
 SIDE = 100
 STILL = MotionConfig(
-    drift=0, turn=0, growth=0, yaw=0, camera_drift=0, camera_zoom=0, camera_turn=0, shake=0,
+    drift=0, turn=0, growth=0, yaw=0, spin=0, camera_drift=0, camera_zoom=0, camera_turn=0, shake=0,
     wave_probability=0, bend_probability=0,
 )  # fmt: skip
 START = Pose(40.0, 60.0, 30.0, 0.2)
@@ -80,6 +80,7 @@ def test_things_deform_as_often_as_asked():
     camera = random_camera(np.random.default_rng(0), config, 6, SIDE, 1.0)
     ways = [random_way(np.random.default_rng(seed), config, START, camera, 1.0) for seed in range(300)]
     assert 0.2 < np.mean([bool(way.poses[:, 4].any()) for way in ways]) < 0.4
+    assert 0.13 < np.mean([bool(way.poses[:, 5].any()) for way in ways]) < 0.27
     assert 0.3 < np.mean([bool(way.waves) for way in ways]) < 0.5
     bent = [way for way in ways if way.bend is not None]
     assert 0.1 < len(bent) / 300 < 0.3

@@ -83,7 +83,7 @@ def test_short_clips(config, num_frames):
 def test_without_speeds_nothing_moves(plain):
     still = MotionConfig(
         drift=0, turn=0, growth=0, yaw=0, camera_drift=0, camera_zoom=0, camera_turn=0, shake=0,
-        wave_probability=0, bend_probability=0,
+        wave_probability=0, bend_probability=0, spin=0,
     )  # fmt: skip
     for clip in draw(replace(plain, motion=still), 8):
         assert (clip.frames == clip.frames[:1]).all()
@@ -111,6 +111,9 @@ def test_regions_follow_the_pixels(plain):
     assert followed > 30
 
 
+DEFORMED = ("wave_probability", "bend_probability", "yaw_probability", "spin_probability")
+
+
 def paint(tmp_path, plain, monkeypatch, **cast: float) -> list[Clip]:
     """Clips of white cut-outs on black photographs, without effects but all the ways of moving."""
     ys, xs = np.mgrid[:60, :60] - 29.5
@@ -122,7 +125,7 @@ def paint(tmp_path, plain, monkeypatch, **cast: float) -> list[Clip]:
     views |= {"members": np.array([[[False, True]]]), "scores": np.ones((1, 1), np.float32)}
     write_part(tmp_path, "views", {f"views_{name}": array for name, array in views.items()}, ["black"])
     monkeypatch.setattr("masklet.training.scenes.cast.random_look", lambda rng, blur: Look())
-    moves = MotionConfig(wave_probability=0.6, bend_probability=0.6, yaw_probability=0.6, shake_probability=0.5)
+    moves = MotionConfig(**dict.fromkeys(DEFORMED, 0.6), shake_probability=0.5)
     config = replace(plain, root=tmp_path, blob_probability=0.0, motion=moves, cast=replace(PLAIN_CAST, **cast))
     return draw(config, 60)
 
