@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from masklet.config import MASK_STRIDE
@@ -23,7 +23,8 @@ from masklet.types import DecodedMasks
 
 @dataclass(frozen=True, kw_only=True)
 class LossConfig:
-    """How much each loss counts, and how masks are compared. The defaults are published values, but for the last."""
+    """How much each loss counts, how masks are compared, and which are. The defaults are as published, but for
+    `missed_masks_learn`."""
 
     mask: float = 20.0
     """Weight of the focal loss."""
@@ -50,7 +51,7 @@ class LossConfig:
     where another candidate has it, and the model only learns to rate."""
     tracked_frames: int | None = None
     """Of the frames of a clip that are neither prompted nor corrected, how many of the last have losses; what comes
-    before is followed without gradients, so that a clip can be long without much more memory. null: all."""
+    before is followed without gradients, so that a clip can be long in little more memory. null: all."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -58,7 +59,7 @@ class LossConfig:
             if value is not None and value < 0:
                 raise ValueError(f"{field.name} is {value}, but it cannot be negative")
         if self.tracked_frames == 0:
-            raise ValueError("tracked_frames is 0, but from no frame at all nothing is learned: it is at least 1")
+            raise ValueError("tracked_frames is 0, but clips given masks would teach nothing then: it is at least 1")
         if 0 < self.focal_gamma < 1:
             raise ValueError(
                 f"focal_gamma is {self.focal_gamma}, but it must be 0 or at least 1: roots have no slope at 0"
@@ -112,10 +113,12 @@ def mask_losses(
     logits, predicted = decoded.logits[:, candidates].float(), decoded.iou_scores[:, candidates].float()
     if not config.missed_masks_learn:
         logits = torch.where(decoded.object_score[..., None, None] > 0, logits, ABSENT_LOGIT)
-    best, true = _compare(logits.detach(), target, config)
     rated = predicted.argmax(1, keepdim=True)
-    if tracked and config.tracked_answer_learns:
-        best = rated
+    with torch.no_grad():
+        wide = _resize(logits, target)
+        coverage = target.coverage[:, None].expand_as(wide)
+        true = true_iou(wide, coverage)
+        best = rated if tracked and config.tracked_answer_learns else _least_loss(wide, coverage, config)
     # Resized anew with gradients: those of the other candidates would be zeros, which at full size cost most of all.
     taught = _resize(logits.gather(1, best[..., None, None].expand(-1, -1, *logits.shape[2:])), target)[:, 0]
     error = (predicted - true).abs() if config.iou_l1 else (predicted - true).square()
@@ -129,16 +132,14 @@ def mask_losses(
     )
 
 
-@torch.no_grad()
-def _compare(logits: Float[Tensor, "N M h w"], target: Target, config: LossConfig) -> tuple[Tensor, Tensor]:
-    """Index (N, 1) of the candidate of least mask loss, and the true IoU (N, M) of each."""
-    logits = _resize(logits, target)
-    coverage = target.coverage[:, None].expand_as(logits)
-    true = true_iou(logits, coverage)
+def _least_loss(
+    logits: Float[Tensor, "N M H W"], coverage: Float[Tensor, "N M H W"], config: LossConfig
+) -> Int64[Tensor, "N 1"]:
+    """Index of the candidate of least mask loss."""
     if logits.shape[1] == 1:
-        return torch.zeros_like(true, dtype=torch.long), true
+        return torch.zeros(len(logits), 1, dtype=torch.long, device=logits.device)
     cost = config.mask * focal_loss(logits, coverage, config) + config.dice * dice_loss(logits, coverage)
-    return cost.argmin(1, keepdim=True), true
+    return cost.argmin(1, keepdim=True)
 
 
 def _resize(logits: Float[Tensor, "N M h w"], target: Target) -> Float[Tensor, "N M H W"]:

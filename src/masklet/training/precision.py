@@ -59,12 +59,15 @@ def precision(name: Precision, device: torch.device | str) -> Iterator[None]:
 
 
 @contextmanager
-def no_gradients() -> Iterator[None]:
-    """`torch.no_grad` within a step that has gradients before and after it.
+def no_gradients(when: bool = True) -> Iterator[None]:
+    """`torch.no_grad` for a part of a step, which has gradients before and after it; nothing at all if not `when`.
 
     Autocast keeps weights that it has cast until it ends. In older releases of PyTorch those cast here have no gradient
     in what comes later (pytorch issue 158232), so they are forgotten.
     """
+    if not when:
+        yield
+        return
     with torch.no_grad():
         yield
     torch.clear_autocast_cache()

@@ -91,9 +91,11 @@ class PromptPlan:
     prompts: dict[int, PromptKind]
     corrections: dict[int, tuple[Correction, ...]]
 
-    def told(self, frame: int) -> bool:
-        """Whether anything is said on a frame."""
-        return frame in self.prompts or frame in self.corrections
+    def taught(self, num_frames: int, tracked_frames: int | None) -> list[int]:
+        """Frames with losses: those on which something is said, and of the others all, or so many of the last."""
+        tracked = [frame for frame in range(num_frames) if frame not in self.prompts and frame not in self.corrections]
+        without = set() if tracked_frames is None else set(tracked[:-tracked_frames])
+        return [frame for frame in range(num_frames) if frame not in without]
 
 
 def draw_plan(config: PromptConfig, num_frames: int, decisions: np.random.Generator) -> PromptPlan:

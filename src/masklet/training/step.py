@@ -14,8 +14,7 @@ the model drops nothing at random: the original drops activations of its memory 
 Source: the SAM 2 paper, section 5 and appendix D.2; the released training code.
 """
 
-from collections.abc import Collection, Iterable
-from contextlib import nullcontext
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -76,7 +75,8 @@ class StepLosses:
     parts, for reports, without gradients: `mask`, `dice`, `iou` and `class`, not weighted, summed over passes and
     divided by the number of objects; and mean true IoUs of objects that are there, by the candidates that the model
     rates best: `first_iou` of the first answers to clicks or boxes, `tracked_iou` of frames without prompt, before they
-    are corrected, `corrected_iou` after the last correction. What did not occur is missing.
+    are corrected, `corrected_iou` after the last correction. What did not occur is missing, and so are frames without
+    losses, which makes `tracked_iou` one of the last frames.
     """
 
     total: Float[Tensor, ""]
@@ -113,51 +113,46 @@ def train_step(
     plan = draw_plan(prompts, len(batch.pixels), decisions)
     conditioning = {*plan.prompts, *(plan.corrections if prompts.corrected_frames_condition else ())}
     drift = draw_drift(config.drift, batch.clip_of_object, len(batch.pixels), generator)
-    untaught = _untaught(plan, len(batch.pixels), config.loss.tracked_frames)
-    follower = _Follower(model, batch, conditioning, drift, untaught)
+    taught = plan.taught(len(batch.pixels), config.loss.tracked_frames)
+    follower = _Follower(model, batch, conditioning, drift, taught)
     passes: dict[int, list[_Pass]] = {}
+    predictions: dict[int, FramePrediction] = {}
     order = [*plan.prompts, *(frame for frame in range(len(batch.pixels)) if frame not in plan.prompts)]
     for frame in order:
-        with no_gradients() if frame in untaught else nullcontext():
+        with no_gradients(frame not in taught):
             if plan.prompts.get(frame) == "mask":
                 found = follower.adopt(frame)
-                passes[frame] = [_Pass(None, found)]
+                made = [_Pass(None, found)]
                 # Remembered at full size, as in the released training code.
                 found = replace(found, logits=(batch.masks[frame][:, None].float() * 2 - 1) * MASK_LOGIT)
             else:
                 points = _first_points(batch, frame, plan, prompts.centre_click_probability, generator)
-                corrections = plan.corrections.get(frame, ())
-                passes[frame] = follower.find(frame, points, corrections, generator)
-                found = passes[frame][-1].found
+                made = follower.find(frame, points, plan.corrections.get(frame, ()), generator)
+                found = made[-1].found
             if frame != order[-1]:
                 follower.remember(frame, found)
-    predictions = _predictions(plan, passes)
-    taught = {frame: found for frame, found in passes.items() if frame not in untaught}
-    return _summarise(batch, plan, taught, predictions, config.loss)
-
-
-def _untaught(plan: PromptPlan, num_frames: int, tracked_frames: int | None) -> frozenset[int]:
-    """Frames without losses and gradients: those on which nothing is said, but for so many of the last."""
-    tracked = [frame for frame in range(num_frames) if not plan.told(frame)]
-    return frozenset() if tracked_frames is None else frozenset(tracked[:-tracked_frames])
+        last = made[-1]
+        predictions[frame] = FramePrediction(last.found.logits.detach(), plan.prompts.get(frame), last.points)
+        if frame in taught:
+            passes[frame] = made
+    total, parts = _summarise(batch, plan, passes, config.loss)
+    return StepLosses(total, parts, tuple(predictions[frame] for frame in sorted(predictions)))
 
 
 class _Follower:
-    """The objects of a batch, and what is remembered of them: of all on the same frames, so one bank is enough."""
+    """The objects of a batch, and what is remembered of them: of all on the same frames, so one bank is enough.
+
+    Each frame is looked at once. Taught ones are encoded together, others when their turn comes.
+    """
 
     def __init__(
-        self,
-        model: Sam2,
-        batch: ClipBatch,
-        conditioning: set[int],
-        drift: Drift | None,
-        untaught: Collection[int],
+        self, model: Sam2, batch: ClipBatch, conditioning: set[int], drift: Drift | None, taught: Sequence[int]
     ) -> None:
         self.model = model
         self.batch = batch
         self.conditioning = conditioning
         self.drift = drift
-        self.features = encode_frames(model, batch, untaught)
+        self.features = dict(zip(taught, encode_frames(model, batch, taught), strict=True))
         policy = MemoryPolicy.of_model(model.config.memory)
         self.bank = MemoryBank[Tensor, Tensor](policy)
 
@@ -169,8 +164,10 @@ class _Follower:
         self, frame: int, points: Points | None, corrections: Iterable[Correction], generator: torch.Generator
     ) -> list[_Pass]:
         """Answer points, or find the objects from memory where there are none, then correct the answer."""
+        if frame not in self.features:
+            (self.features[frame],) = encode_frames(self.model, self.batch, [frame])
         features, masks = self.features[frame], self.batch.masks[frame]
-        selection = self.bank.select(frame, num_frames=len(self.features), future_pointers=True)
+        selection = self.bank.select(frame, num_frames=len(self.batch.pixels), future_pointers=True)
         embedding = look_back(self.model, features, [selection] if points is None else None)
         found = answer(self.model, embedding, features, points)
         passes = [_Pass(points, found)]
@@ -190,35 +187,28 @@ class _Follower:
         conditioning = frame in self.conditioning
         if self.drift is not None and not conditioning:
             found = self.drift.spoil(frame, found, self.model.no_object_pointer)
-        memory = remember(self.model, self.features[frame], found)
+        memory = remember(self.model, self.features.pop(frame), found)
         self.bank.add(frame, memory, found.pointers, conditioning=conditioning)
 
 
-def encode_frames(model: Sam2, batch: ClipBatch, untaught: Collection[int] = ()) -> list[ImageFeatures]:
-    """Features of each frame, with a row for every object; all frames are encoded at once, the untaught ones apart.
+def encode_frames(model: Sam2, batch: ClipBatch, frames: Sequence[int] | None = None) -> list[ImageFeatures]:
+    """Features of each frame, or of some, with a row for every object; all are encoded at once.
 
-    Of untaught frames, and where trunk and neck are frozen, nothing is kept for a backward pass.
+    Where trunk and neck are frozen, nothing of them is kept for a backward pass.
     """
-    taught = [frame for frame in range(len(batch.pixels)) if frame not in untaught]
-    features = dict(zip(taught, _encode(model, batch, taught), strict=True))
-    if untaught:
-        frames = sorted(untaught)
-        with no_gradients():
-            features.update(zip(frames, _encode(model, batch, frames), strict=True))
-    return [features[frame] for frame in range(len(batch.pixels))]
-
-
-def _encode(model: Sam2, batch: ClipBatch, frames: list[int]) -> Iterable[ImageFeatures]:
-    num_clips = batch.pixels.shape[1]
-    encoded = model.encode_image(batch.pixels[frames].flatten(0, 1))
+    pixels = batch.pixels
+    if frames is not None and len(frames) < len(pixels):
+        pixels = torch.stack([pixels[frame] for frame in frames])
+    num_frames, num_clips = pixels.shape[:2]
+    encoded = model.encode_image(pixels.flatten(0, 1))
 
     def of_objects(maps: Float[Tensor, "TB C H W"]) -> Iterable[Float[Tensor, "N C H W"]]:
-        separate = maps.unflatten(0, (len(frames), num_clips))
-        return separate.index_select(1, batch.clip_of_object).unbind()
+        frames = maps.unflatten(0, (num_frames, num_clips))
+        return frames.index_select(1, batch.clip_of_object).unbind()
 
     sizes = encoded.image_sizes[:1] * len(batch.clip_of_object)
     rows = zip(*map(of_objects, (encoded.stride16, encoded.stride8, encoded.stride4)), strict=True)
-    return (ImageFeatures(stride16, stride8, stride4, sizes) for stride16, stride8, stride4 in rows)
+    return [ImageFeatures(stride16, stride8, stride4, sizes) for stride16, stride8, stride4 in rows]
 
 
 def _first_points(
@@ -233,13 +223,9 @@ def _first_points(
 
 
 def _summarise(
-    batch: ClipBatch,
-    plan: PromptPlan,
-    passes: dict[int, list[_Pass]],
-    predictions: tuple[FramePrediction, ...],
-    config: LossConfig,
-) -> StepLosses:
-    """Of the passes over taught frames."""
+    batch: ClipBatch, plan: PromptPlan, passes: dict[int, list[_Pass]], config: LossConfig
+) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
+    """Total and parts of `StepLosses`."""
     losses: list[Losses] = []
     ious: dict[str, list[Tensor]] = {}
     present: dict[str, list[Tensor]] = {}
@@ -267,14 +253,7 @@ def _summarise(
     }
     for name, values in ious.items():
         parts[name] = torch.stack(values).sum() / torch.stack(present[name]).sum().clamp(min=1)
-    return StepLosses(total, parts, predictions)
-
-
-def _predictions(plan: PromptPlan, passes: dict[int, list[_Pass]]) -> tuple[FramePrediction, ...]:
-    return tuple(
-        FramePrediction(last.found.logits.detach(), plan.prompts.get(frame), last.points)
-        for frame, (*_, last) in sorted(passes.items())
-    )
+    return total, parts
 
 
 def _num_objects(batch: ClipBatch) -> Float[Tensor, ""]:

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from masklet.model import Sam2
-from masklet.training.precision import precision
+from masklet.training.precision import no_gradients, precision
 
 
 @pytest.fixture
@@ -66,3 +66,15 @@ def test_on_other_devices_it_is_the_device_s_own_autocast(monkeypatch):
 def test_other_names_are_refused():
     with pytest.raises(ValueError, match=r"'fp16' is not one of float32, bf16-mixed"), precision("fp16", "cpu"):
         pass
+
+
+@pytest.mark.parametrize("when", [True, False])
+def test_without_gradients_nothing_that_autocast_cast_is_kept(monkeypatch, when):
+    """PyTorch before its issue 158232 was mended used it again where gradients are wanted."""
+    cleared = []
+    monkeypatch.setattr(torch, "clear_autocast_cache", lambda: cleared.append(torch.is_grad_enabled()))
+    with no_gradients(when):
+        assert torch.is_grad_enabled() != when
+        assert not cleared
+    assert torch.is_grad_enabled()
+    assert cleared == [True] * when

@@ -14,6 +14,7 @@ from masklet.model import Sam2
 from masklet.ops.masks import innermost_point, resize_logits
 from masklet.tracking.memory_bank import MemoryBank
 from masklet.tracking.step import ABSENT_LOGIT
+from masklet.training.checkpointing import checkpoint_blocks
 from masklet.training.drift import WAYS, Drift, DriftConfig
 from masklet.training.losses import LossConfig, Target, mask_losses
 from masklet.training.precision import precision
@@ -556,7 +557,7 @@ LAST_TWO = replace(LOW_RES, tracked_frames=2)
 def test_of_a_long_clip_the_last_frames_have_losses(model):
     every = run(model, LONG, MASKS)
     found = run(model, LONG, MASKS, LAST_TWO)
-    assert model.images == [2 * 3, 2 * 4]
+    assert model.images == [2 * 3, 2, 2, 2, 2], "those that are taught at once, the others in their turn"
     assert len(model.decoded) == len(found.predictions) == 7
     for one, other in zip(every.predictions, found.predictions, strict=True):
         torch.testing.assert_close(one.logits, other.logits, msg="all frames are followed, as before")
@@ -588,8 +589,20 @@ def test_what_is_said_has_losses_wherever_it_is(model):
         assert taught == sorted({*told, last})
 
 
+@pytest.mark.parametrize("prompts", [MASKS, CORRECTED], ids=["masks", "clicks"])
+def test_long_clips_have_the_same_gradients_where_parts_are_computed_anew(model, prompts):
+    found = []
+    for anew in (False, True):
+        if anew:
+            checkpoint_blocks(model)
+        model.zero_grad(set_to_none=True)
+        run(model, LONG, prompts, LAST_TWO).total.backward()
+        found.append({name: p.grad for name, p in model.named_parameters() if p.grad is not None})
+    assert found[0].keys() == found[1].keys()
+    assert all(torch.equal(grad, found[1][name]) for name, grad in found[0].items())
+
+
 def test_frames_without_losses_cost_no_weight_its_gradient_in_mixed_precision(model):
-    """Casts of weights are kept from one use to the next, those without gradient, too, if nobody sees to it."""
     run(model, LONG, CORRECTED, LAST_TWO).total.backward()
     exact = {name: p.grad for name, p in model.named_parameters()}
     model.zero_grad(set_to_none=True)

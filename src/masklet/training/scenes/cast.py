@@ -152,7 +152,7 @@ class Casting:
         if rng.random() < 0.7:
             far[absence[1] :] *= -1.0
         sprite = Sprite(toned(rgba, look, backdrop))
-        return Actor(sprite, Way(poses + np.pad(far[:, None] * reach, ((0, 0), (0, 4)))), look)
+        return Actor(sprite, Way(poses).moved(far[:, None] * reach), look)
 
 
 def _chance(rng: np.random.Generator, probability: float) -> bool:

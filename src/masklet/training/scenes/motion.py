@@ -32,7 +32,7 @@ class MotionConfig:
     """Of a thing that turns out of the plane, perhaps right round; that squeezes it and makes one side smaller."""
     yaw: float = 12.0
     spin_probability: float = 0.2
-    """Of a thing whose colours go round within its outline, so that other sides of it are seen."""
+    """Of a thing with nothing attached whose colours go round within its outline, so that other sides are seen."""
     spin: float = 10.0
     wave_probability: float = 0.35
     """Of a thing that ripples."""

@@ -25,6 +25,9 @@ MAX_YAW = 1.1
 """Radians that something is turned out of the plane at most. What turns on, over the edge from which there would be
 nothing to see, shows its other side at once, the mirrored one."""
 
+OPAQUE = 128
+"""Alpha from which a pixel's colour is known well enough to be spread."""
+
 BEND_WIDTH = 0.5
 """Over how much of a cut-out a joint bends, in halves of its longest side."""
 
@@ -83,7 +86,7 @@ class Sprite:
     ) -> None:
         self.form = np.eye(2) if form is None else form
         self._levels = [(rgba, part)]
-        self._skins: dict[tuple[int, ...], UInt8[np.ndarray, "h w 3"]] = {}
+        self._skins: dict[int, UInt8[np.ndarray, "h w 3"]] = {}
 
     @property
     def rgba(self) -> UInt8[np.ndarray, "h w 4"]:
@@ -97,7 +100,7 @@ class Sprite:
 
     def level(self, side: float) -> tuple[np.ndarray, np.ndarray | None]:
         """The smallest version that shows all there is to see at a side in pixels, for sampling that is bilinear."""
-        number = max(0, int(np.log2(max(self.rgba.shape[:2]) / max(side, 1.0)) + 0.3))
+        number = self._number(side)
         while len(self._levels) <= number:
             rgba, part = self._levels[-1]
             size = (max(1, rgba.shape[1] // 2), max(1, rgba.shape[0] // 2))
@@ -105,13 +108,18 @@ class Sprite:
             self._levels.append((cv2.resize(rgba, size, interpolation=cv2.INTER_AREA), smaller))
         return self._levels[number]
 
-    def skin(self, rgba: UInt8[np.ndarray, "h w 4"]) -> UInt8[np.ndarray, "h w 3"]:
-        """The colours of one of the versions, not times alpha, which go on beyond the outline."""
-        if rgba.shape not in self._skins:
+    def skin(self, side: float) -> UInt8[np.ndarray, "h w 3"]:
+        """The colours of `level(side)`, not times alpha; they go on beyond the outline."""
+        number = self._number(side)
+        if number not in self._skins:
+            rgba, _ = self.level(side)
             alpha = rgba[..., 3:]
             colours = np.minimum(rgba[..., :3] * (255.0 / np.maximum(alpha, 1)) + 0.5, 255.0).astype(np.uint8)
-            self._skins[rgba.shape] = spread_colours(colours, alpha[..., 0] == alpha.max())
-        return self._skins[rgba.shape]
+            self._skins[number] = spread_colours(colours, alpha[..., 0] >= min(OPAQUE, int(alpha.max())))
+        return self._skins[number]
+
+    def _number(self, side: float) -> int:
+        return max(0, int(np.log2(max(self.rgba.shape[:2]) / max(side, 1.0)) + 0.3))
 
 
 def render(
@@ -141,8 +149,8 @@ def render(
     ]  # fmt: skip
     seen = cv2.remap(rgba, maps[0], maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     if pose.spin and part is None:  # what is attached would slide off
-        spun = _spun(maps[0], width, pose.spin)
-        around = cv2.remap(sprite.skin(rgba), spun, maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        skin, spun = sprite.skin(pose.side), _spun(maps[0], width, pose.spin)
+        around = cv2.remap(skin, spun, maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         alpha = cv2.extractChannel(seen, 3)
         seen = cv2.merge((*(cv2.multiply(each, alpha, scale=1 / 255) for each in cv2.split(around)), alpha))
     x, y, w, h = cv2.boundingRect(cv2.extractChannel(seen, 3))
@@ -225,7 +233,5 @@ def _smooth(share: np.ndarray) -> np.ndarray:
 
 def _facing(yaw: float) -> tuple[float, float]:
     """How far a side is turned away, up to `MAX_YAW`, and which: 1 the front, -1 the back."""
-    turned = float(np.mod(yaw + np.pi / 2, 2 * np.pi))
-    back = turned >= np.pi
-    away = turned - np.pi / 2 - (np.pi if back else 0.0)
-    return max(-MAX_YAW, min(MAX_YAW, away)), -1.0 if back else 1.0
+    away = float(np.arctan(np.tan(yaw)))
+    return max(-MAX_YAW, min(MAX_YAW, away)), 1.0 if np.cos(yaw) >= 0 else -1.0

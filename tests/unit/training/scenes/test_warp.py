@@ -98,6 +98,14 @@ def test_what_spins_has_colours_up_to_its_outline():
     assert seen[seen[..., 3] == 255][:, :2].sum(1).min() > 240
 
 
+def test_what_is_not_quite_opaque_spins_in_all_its_colours():
+    rgba = np.random.default_rng(0).integers(100, 250, (61, 61, 4), dtype=np.uint8)
+    rgba[..., 3] = 254
+    rgba[30, 30, 3] = 255
+    still, turned = (render(Sprite(rgba), Pose(48, 48, 61, spin=spin), SIDE).rgba for spin in (0.0, 1e-4))
+    assert np.abs(still.astype(int) - turned).max() <= 3
+
+
 def test_what_has_something_attached_does_not_spin():
     part = np.zeros((61, 61), np.uint8)
     part[20:30, 40:50] = 255
