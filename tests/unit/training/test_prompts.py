@@ -315,3 +315,12 @@ def test_an_absent_object_has_a_negative_click_for_a_box(generator):
         [PointLabel.NEGATIVE, PointLabel.PADDING],
     ]
     assert boxes.coords.shape == (2, 2, 2)
+
+
+def test_frames_with_losses():
+    plan = PromptPlan({0: "mask", 3: "click"}, {5: ()})
+    assert plan.taught(8, None) == list(range(8))
+    assert plan.taught(8, 2) == [0, 3, 5, 6, 7]
+    assert plan.taught(8, 3) == [0, 3, 4, 5, 6, 7]
+    assert plan.taught(8, 9) == list(range(8))
+    assert PromptPlan({0: "click"}, {}).taught(1, 1) == [0]
