@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from masklet.config import MASK_STRIDE
@@ -45,10 +45,6 @@ class LossConfig:
     missed_masks_learn: bool = True
     """Whether the mask of an object that is there is taught also while the object score says that it is not. In the
     original it is not: its logits, all -1024 then, have a great loss, but no gradient."""
-    tracked_answer_learns: bool = False
-    """Where memory alone says what is meant, whether the candidate that the model rates best is taught its mask, since
-    it is the answer. In the original it is the one of least loss there, too: the answer is never told what it lacks
-    where another candidate has it, and the model only learns to rate."""
     tracked_frames: int | None = None
     """Of the frames of a clip that are neither prompted nor corrected, how many of the last have losses; what comes
     before is followed without gradients, so that a clip can be long in little more memory. null: all."""
@@ -102,44 +98,37 @@ class Losses:
         return config.mask * self.mask + config.dice * self.dice + config.iou * self.iou + config.class_ * self.class_
 
 
-def mask_losses(
-    decoded: DecodedMasks, target: Target, multimask: bool, config: LossConfig, *, tracked: bool = False
-) -> Losses:
-    """Losses of one decoder pass.
-
-    `multimask` teaches candidates 1.., as for ambiguous prompts; else candidate 0. tracked: memory alone answers.
-    """
+def mask_losses(decoded: DecodedMasks, target: Target, multimask: bool, config: LossConfig) -> Losses:
+    """Losses of one decoder pass. `multimask` teaches candidates 1.., as for ambiguous prompts; else candidate 0."""
     candidates = slice(1, None) if multimask else slice(0, 1)
     logits, predicted = decoded.logits[:, candidates].float(), decoded.iou_scores[:, candidates].float()
     if not config.missed_masks_learn:
         logits = torch.where(decoded.object_score[..., None, None] > 0, logits, ABSENT_LOGIT)
-    rated = predicted.argmax(1, keepdim=True)
-    with torch.no_grad():
-        wide = _resize(logits, target)
-        coverage = target.coverage[:, None].expand_as(wide)
-        true = true_iou(wide, coverage)
-        best = rated if tracked and config.tracked_answer_learns else _least_loss(wide, coverage, config)
+    best, true = _compare(logits.detach(), target, config)
     # Resized anew with gradients: those of the other candidates would be zeros, which at full size cost most of all.
     taught = _resize(logits.gather(1, best[..., None, None].expand(-1, -1, *logits.shape[2:])), target)[:, 0]
     error = (predicted - true).abs() if config.iou_l1 else (predicted - true).square()
     error = error.mean(1) if config.supervise_all_ious else error.gather(1, best)[:, 0]
+    rated = true.gather(1, predicted.argmax(1, keepdim=True))[:, 0]
     return Losses(
         mask=(focal_loss(taught, target.coverage, config) * target.present).sum(),
         dice=(dice_loss(taught, target.coverage) * target.present).sum(),
         iou=(error * target.present).sum(),
         class_=F.binary_cross_entropy_with_logits(decoded.object_score[:, 0].float(), target.present, reduction="sum"),
-        true_ious=true.gather(1, rated)[:, 0] * target.present,
+        true_ious=rated * target.present,
     )
 
 
-def _least_loss(
-    logits: Float[Tensor, "N M H W"], coverage: Float[Tensor, "N M H W"], config: LossConfig
-) -> Int64[Tensor, "N 1"]:
-    """Index of the candidate of least mask loss."""
+@torch.no_grad()
+def _compare(logits: Float[Tensor, "N M h w"], target: Target, config: LossConfig) -> tuple[Tensor, Tensor]:
+    """Index (N, 1) of the candidate of least mask loss, and the true IoU (N, M) of each."""
+    logits = _resize(logits, target)
+    coverage = target.coverage[:, None].expand_as(logits)
+    true = true_iou(logits, coverage)
     if logits.shape[1] == 1:
-        return torch.zeros(len(logits), 1, dtype=torch.long, device=logits.device)
+        return torch.zeros_like(true, dtype=torch.long), true
     cost = config.mask * focal_loss(logits, coverage, config) + config.dice * dice_loss(logits, coverage)
-    return cost.argmin(1, keepdim=True)
+    return cost.argmin(1, keepdim=True), true
 
 
 def _resize(logits: Float[Tensor, "N M h w"], target: Target) -> Float[Tensor, "N M H W"]:

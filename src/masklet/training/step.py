@@ -234,10 +234,7 @@ def _summarise(
         if kind == "mask":
             continue
         target = Target.of_masks(batch.masks[frame], config)
-        of_frame = [
-            mask_losses(one.found.candidates, target, one.multimask, config, tracked=one.points is None)
-            for one in found
-        ]
+        of_frame = [mask_losses(one.found.candidates, target, one.multimask, config) for one in found]
         losses += of_frame
         reports = [("first_iou" if kind else "tracked_iou", of_frame[0])]
         if len(of_frame) > 1:

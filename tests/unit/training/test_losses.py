@@ -1,7 +1,7 @@
 """The losses beside a plain reading of their formulas, prompt by prompt and pixel by pixel."""
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import pytest
 import torch
@@ -154,7 +154,6 @@ def test_the_published_values_but_that_missed_masks_learn():
         "iou_l1": True,
         "at_full_size": True,
         "missed_masks_learn": True,
-        "tracked_answer_learns": False,
         "tracked_frames": None,
     }
 
@@ -228,17 +227,6 @@ def test_an_object_thinner_than_a_pixel_is_there():
     mask_losses(decoded, Target.of_masks(masks, config), False, config).total(config).backward()
     assert decoded.object_score.grad.item() < 0
     assert decoded.logits.grad[0, 0].any()
-
-
-@pytest.mark.parametrize("tracked", [True, False])
-def test_where_memory_alone_answers_the_answer_may_be_taught(tracked):
-    decoded, config = decoded_masks(12), replace(PUBLISHED, tracked_answer_learns=True)
-    mask_losses(decoded, target_of(coverages(12)), True, config, tracked=tracked).total(config).backward()
-    taught = decoded.logits.grad.flatten(2).any(2)
-    answers = 1 + decoded.iou_scores[:, 1:].argmax(1)
-    assert taught.sum(1).tolist() == [1] * 12
-    assert taught[range(12), answers].all() == tracked
-    assert (decoded.iou_scores.grad[:, 1:] != 0).all(), "all candidates learn to predict their IoU"
 
 
 @pytest.mark.parametrize("multimask", [True, False])

@@ -530,27 +530,6 @@ def test_reports_and_predictions_have_no_gradient(model):
         assert not each.logits.requires_grad
 
 
-def test_answers_of_memory_alone_are_told_from_answers_to_prompts(model, monkeypatch):
-    asked = []
-
-    def losses(decoded, target, multimask, config, *, tracked):
-        asked.append(tracked)
-        return mask_losses(decoded, target, multimask, config, tracked=tracked)
-
-    monkeypatch.setattr("masklet.training.step.mask_losses", losses)
-    run(model, IMAGES, CORRECTED)
-    assert asked == [False] * 4
-    asked.clear()
-    run(model, CLIP, CORRECTED)
-    assert asked == [False] * 4 + [True, True]
-    asked.clear()
-    found = run(model, CLIP, replace(CORRECTED, num_corrections=1, max_corrected_frames=3), seed=1)
-    clicks = [0 if each.points is None else each.points.labels.shape[1] for each in found.predictions[1:]]
-    assert any(clicks)
-    expected = [False, False] + [asks for number in clicks for asks in (True, *[False] * number)]
-    assert asked == expected, "a corrected frame was first found by memory alone"
-
-
 LAST_TWO = replace(LOW_RES, tracked_frames=2)
 
 
