@@ -9,13 +9,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from masklet.checkpoint.files import read
 from masklet.training.assemble import prepare_run
 from masklet.training.data.transforms import SQUARE_ONLY
 from masklet.training.prompts import PromptConfig
+from masklet.training.run_config import RunConfig
 from masklet.training.run_file import write_run
+from masklet.training.scenes.moving import MovingScenesConfig
 from masklet.training.sharding import like, whole
+from masklet.training.sources_config import DataSection, SourceConfig
 
 PROGRAM = """
 import os
@@ -30,6 +34,22 @@ for steps in (2, 3):  # stopped by its end, and resumed
 state = {name: whole(tensor) for name, tensor in run.model.state_dict().items()}
 torch.save(state, f"{sys.argv[1]}.{os.environ['RANK']}.pt")
 """
+
+
+def run_in_two_processes(config: RunConfig, folder: Path) -> list[dict[str, Tensor]]:
+    """Runs `PROGRAM`. Returns the weights that each process has in the end."""
+    path, program = folder / "two.yaml", folder / "program.py"
+    write_run(config, path)
+    program.write_text(PROGRAM)
+    run = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", program, path],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    return [torch.load(f"{path}.{rank}.pt", weights_only=True) for rank in range(2)]
 
 
 @pytest.mark.parametrize("strategy", ["ddp", pytest.param("fsdp", marks=pytest.mark.slow)])
@@ -55,18 +75,7 @@ def test_two_processes_learn_what_one_does_from_as_many_clips(make_run, tmp_path
         data=replace(config.data, train=(replace(source, batch_size=1),)),
         run=replace(config.run, output=tmp_path / "two", strategy=strategy),
     )
-    path, program = tmp_path / "two.yaml", tmp_path / "program.py"
-    write_run(shared, path)
-    program.write_text(PROGRAM)
-    run = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", program, path],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
-    assert run.returncode == 0, run.stderr[-3000:]
-    first, second = (torch.load(f"{path}.{rank}.pt", weights_only=True) for rank in range(2))
+    first, second = run_in_two_processes(shared, tmp_path)
     written = read(tmp_path / "two" / "model.safetensors").state
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert all(torch.equal(first[name], written[name]) for name in first)
@@ -76,6 +85,24 @@ def test_two_processes_learn_what_one_does_from_as_many_clips(make_run, tmp_path
     one, two = (_measured(tmp_path / folder) for folder in ("one", "two"))
     assert {(0, "validation/chosen_iou"), (3, "validation/chosen_iou"), (3, "loss/total")} <= one.keys()
     assert {key: two[key] for key in one} == pytest.approx(one, rel=2e-2)
+
+
+@pytest.mark.parametrize("strategy", ["ddp", pytest.param("fsdp", marks=pytest.mark.slow)])
+def test_two_processes_agree_on_clips_of_which_the_last_frames_have_losses(make_run, pictures, tmp_path, strategy):
+    clips = MovingScenesConfig(root=pictures, image_size=64, num_frames=5)
+    config = make_run(steps=3, output=tmp_path / "two", strategy=strategy)
+    config = replace(
+        config,
+        data=DataSection(train=(SourceConfig(clips=clips, batch_size=1),), loader=config.data.loader),
+        prompts=PromptConfig(click_probability=0.0, max_prompted_frames=1),
+        loss=replace(config.loss, tracked_frames=2),
+        run=replace(config.run, validate_every=None),
+    )
+    before = read(Path(str(config.model.weights))).state
+    first, second = run_in_two_processes(config, tmp_path)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    changed = {name.split(".")[0] for name in first if not torch.equal(first[name], before[name])}
+    assert {"trunk", "memory_attention", "memory_encoder", "mask_decoder"} <= changed
 
 
 def _measured(folder: Path) -> dict[tuple[int, str], float]:
