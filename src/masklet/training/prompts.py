@@ -94,7 +94,7 @@ class PromptPlan:
     def taught(self, num_frames: int, tracked_frames: int | None) -> list[int]:
         """Frames with losses: those on which something is said, and of the others all, or so many of the last."""
         tracked = [frame for frame in range(num_frames) if frame not in self.prompts and frame not in self.corrections]
-        without = set() if tracked_frames is None else set(tracked[:-tracked_frames])
+        without = [] if tracked_frames is None else tracked[:-tracked_frames]
         return [frame for frame in range(num_frames) if frame not in without]
 
 

@@ -203,8 +203,8 @@ def encode_frames(model: Sam2, batch: ClipBatch, frames: Sequence[int] | None = 
     encoded = model.encode_image(pixels.flatten(0, 1))
 
     def of_objects(maps: Float[Tensor, "TB C H W"]) -> Iterable[Float[Tensor, "N C H W"]]:
-        frames = maps.unflatten(0, (num_frames, num_clips))
-        return frames.index_select(1, batch.clip_of_object).unbind()
+        by_frame = maps.unflatten(0, (num_frames, num_clips))
+        return by_frame.index_select(1, batch.clip_of_object).unbind()
 
     sizes = encoded.image_sizes[:1] * len(batch.clip_of_object)
     rows = zip(*map(of_objects, (encoded.stride16, encoded.stride8, encoded.stride4)), strict=True)

@@ -1,4 +1,4 @@
-"""Colours beyond the outline of what has them."""
+"""Colours of cut-outs: times alpha, and beyond their outlines."""
 
 import cv2
 import numpy as np
@@ -14,3 +14,8 @@ def spread_colours(rgb: UInt8[np.ndarray, "H W 3"], trusted: Bool[np.ndarray, "H
     table = np.zeros((int(nearest.max()) + 1, 3), np.uint8)
     table[nearest[trusted]] = rgb[trusted]
     return table[nearest]
+
+
+def times_alpha(rgb: UInt8[np.ndarray, "H W 3"], alpha: UInt8[np.ndarray, "H W"]) -> UInt8[np.ndarray, "H W 4"]:
+    """A cut-out of these colours, multiplied by alpha, as all cut-outs are kept."""
+    return np.dstack([cv2.multiply(rgb, cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB), scale=1 / 255), alpha])

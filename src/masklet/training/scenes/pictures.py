@@ -13,6 +13,7 @@ from jaxtyping import Bool, UInt8
 
 from masklet.training.checks import check_probabilities
 from masklet.training.scenes.augment import AugmentConfig, tone_table
+from masklet.training.scenes.colours import times_alpha
 from masklet.training.scenes.parts import find_parts, prepared_folder
 from masklet.training.scenes.shapes import largest_piece, random_blob
 from masklet.training.scenes.sources import DEFAULT_ROOT
@@ -148,9 +149,7 @@ class Pictures:
 
     def textured(self, alpha: UInt8[np.ndarray, "h h"], rng: np.random.Generator) -> UInt8[np.ndarray, "h h 4"]:
         """A shape filled with a random texture."""
-        texture = self.texture(rng, alpha.shape[0])
-        colour = cv2.multiply(texture, cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB), scale=1 / 255)
-        return np.dstack([colour, alpha])
+        return times_alpha(self.texture(rng, alpha.shape[0]), alpha)
 
     def texture(self, rng: np.random.Generator, size: int) -> UInt8[np.ndarray, "size size 3"]:
         """A square of a photograph with its colours changed; small crops are more uniform."""

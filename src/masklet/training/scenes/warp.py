@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from masklet.training.scenes.colours import spread_colours
+from masklet.training.scenes.colours import spread_colours, times_alpha
 
 STEP = 8
 """Pixels between points of the coarse grid."""
@@ -151,8 +151,7 @@ def render(
     if pose.spin and part is None:  # what is attached would slide off
         skin, spun = sprite.skin(pose.side), _spun(maps[0], width, pose.spin)
         around = cv2.remap(skin, spun, maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        alpha = cv2.extractChannel(seen, 3)
-        seen = cv2.merge((*(cv2.multiply(each, alpha, scale=1 / 255) for each in cv2.split(around)), alpha))
+        seen = times_alpha(around, cv2.extractChannel(seen, 3))
     x, y, w, h = cv2.boundingRect(cv2.extractChannel(seen, 3))
     if min(w, h) < 2:
         return None

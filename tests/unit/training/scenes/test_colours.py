@@ -1,8 +1,8 @@
-"""Colours beyond an outline."""
+"""Colours of cut-outs."""
 
 import numpy as np
 
-from masklet.training.scenes.colours import spread_colours
+from masklet.training.scenes.colours import spread_colours, times_alpha
 
 
 def test_colours_of_the_nearest_trusted_pixel():
@@ -18,3 +18,11 @@ def test_colours_of_the_nearest_trusted_pixel():
 def test_trusted_pixels_stay():
     rgb = np.random.default_rng(0).integers(0, 256, (6, 6, 3), dtype=np.uint8)
     np.testing.assert_array_equal(spread_colours(rgb, np.ones((6, 6), bool)), rgb)
+
+
+def test_colours_are_multiplied_by_alpha():
+    rgb = np.full((2, 3, 3), (255, 100, 3), np.uint8)
+    alpha = np.array([[255, 128, 0], [51, 255, 1]], np.uint8)
+    rgba = times_alpha(rgb, alpha)
+    np.testing.assert_array_equal(rgba[..., 3], alpha)
+    np.testing.assert_array_equal(rgba[..., :3], np.round(rgb * (alpha[..., None] / 255)))
